@@ -1,0 +1,117 @@
+"""What readiness looks at, and the rule by which a worker is ready."""
+
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any
+
+import structlog
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+from redis.exceptions import RedisClusterException, RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session as Sql
+
+from ..redis_client import Client
+from ..sessions.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class DatabaseCheck:
+    ok: bool
+    migrated: bool
+    """Whether it is at the newest migration that this code knows."""
+
+
+@dataclass(frozen=True)
+class RedisCheck:
+    ok: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PulseCheck:
+    ok: bool
+    age_seconds: float | None
+    """None before the first look into SQL."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Readiness:
+    database: DatabaseCheck
+    redis: RedisCheck
+    pulse: PulseCheck
+
+    @property
+    def status(self) -> str:
+        """Return `ready`, `degraded` (serves, but look at it) or `unavailable`.
+
+        Redis alone does not decide: while the pulse beats, every revocation holds without it, and
+        taking all workers out of service would be the outage that the design avoids.
+        """
+        denylist_known = self.redis.ok or self.pulse.ok
+        if not (self.database.ok and self.database.migrated and denylist_known):
+            return "unavailable"
+        return "ready" if self.redis.ok and self.pulse.ok else "degraded"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"status": self.status, "checks": asdict(self)}
+
+
+def look(sql: Sql, parts: Runtime) -> Readiness:
+    """Ask each store now. What a store says when it fails goes to the log, never outside."""
+    parts.keep_alive()  # a worker that has served nothing yet has no pulse
+    return Readiness(check_database(sql), check_redis(parts), check_pulse(parts))
+
+
+def check_database(sql: Sql) -> DatabaseCheck:
+    """Ask the database which migration it is at."""
+    try:
+        found = set(MigrationContext.configure(sql.connection()).get_current_heads())
+    except SQLAlchemyError as error:
+        log.warning("readiness_database", kind=type(error).__name__)
+        return DatabaseCheck(ok=False, migrated=False)
+    finally:
+        sql.rollback()
+    return DatabaseCheck(ok=True, migrated=found == newest_migrations())
+
+
+def newest_migrations() -> set[str]:
+    """Return the heads of this code's migrations."""
+    config = current_app.extensions["migrate"].migrate.get_config()
+    return set(ScriptDirectory.from_config(config).get_heads())
+
+
+def check_redis(parts: Runtime) -> RedisCheck:
+    """Ask Redis whether it is there, and whether it keeps what it is given."""
+    if not parts.denylist.ping():
+        return RedisCheck(ok=False)
+    return RedisCheck(ok=True, warnings=redis_warnings(parts.denylist.client))
+
+
+def redis_warnings(client: Client) -> list[str]:
+    """Return a sentence for each setting that differs from the documented ones.
+
+    By INFO, which a managed server allows where it forbids CONFIG. On a cluster it is one node's.
+    """
+    try:
+        facts: Any = client.info()
+    except (RedisError, RedisClusterException) as error:
+        log.warning("readiness_redis", kind=type(error).__name__)
+        return ["It does not tell its settings."]
+    warnings = []
+    if facts.get("maxmemory_policy") != "noeviction":
+        warnings.append("Set maxmemory-policy to noeviction: it may drop revocations when full.")
+    if not facts.get("aof_enabled"):
+        warnings.append("Set appendonly to yes: it forgets revocations when it restarts.")
+    return warnings
+
+
+def check_pulse(parts: Runtime) -> PulseCheck:
+    """Return how old this worker's last look into SQL is."""
+    age = parts.pulse.age_seconds()
+    known_age = round(age, 3) if isfinite(age) else None
+    return PulseCheck(parts.pulse.is_fresh(), known_age, parts.pulse.size)

@@ -1,0 +1,108 @@
+"""The demo data: in development only, once, and of use."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session as Sql
+
+from carelink_api import clock
+from carelink_api.accounts.models import Unit, User, UserType
+from carelink_api.accounts.password_rules import password_faults
+from carelink_api.clinical.models import Appointment
+from carelink_api.errors import Forbidden
+from carelink_api.ops import demo
+
+from ..conftest import Auth
+
+
+def _count(sql: Sql, table: type[User] | type[Unit] | type[Appointment]) -> int:
+    sql.rollback()
+    return sql.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_there_is_one_login_of_each_user_type() -> None:
+    assert sorted(login.user_type for login in demo.LOGINS) == sorted(UserType)
+
+
+@pytest.mark.parametrize("login", demo.LOGINS, ids=lambda login: login.user_type)
+def test_every_demo_password_keeps_the_rules(login: demo.Login) -> None:
+    context = [login.email, login.name, login.unit or ""]
+    assert password_faults(login.password, context=context) == []
+
+
+def test_loading_creates_units_users_and_appointments(sql: Sql) -> None:
+    assert demo.load(clock.now())
+    assert _count(sql, User) == len(demo.LOGINS)
+    profiles = dict(sql.execute(select(Unit.name, Unit.session_profile)).tuples().all())
+    assert profiles == {"Ward 7": None, "ICU": "high_security", "Emergency": "high_security"}
+    assert _count(sql, Appointment) > 0
+
+
+def test_loading_twice_changes_nothing(sql: Sql) -> None:
+    assert demo.load(clock.now())
+    counts = _count(sql, User), _count(sql, Unit), _count(sql, Appointment)
+    assert not demo.load(clock.now())
+    assert (_count(sql, User), _count(sql, Unit), _count(sql, Appointment)) == counts
+
+
+def test_loading_finishes_what_was_interrupted(sql: Sql) -> None:
+    demo.load(clock.now())
+    sql.execute(Appointment.__table__.delete())
+    sql.commit()
+    assert demo.load(clock.now())
+    assert _count(sql, Appointment) > 0
+    assert _count(sql, User) == len(demo.LOGINS)
+
+
+def test_loading_leaves_a_database_with_other_accounts_alone(auth: Auth, sql: Sql) -> None:
+    auth.create_user("real@ward.example", user_type="doctor")
+    assert not demo.load(clock.now())
+    assert _count(sql, User) == 1
+    assert _count(sql, Appointment) == 0
+
+
+@pytest.mark.parametrize("user_type", ["doctor", "patient"])
+def test_the_demo_doctor_and_patient_have_appointments_today(
+    sql: Sql, client: FlaskClient, user_type: str
+) -> None:
+    now = clock.now()
+    demo.load(now)
+    login = next(login for login in demo.LOGINS if login.user_type == user_type)
+    answer = client.post(
+        "/api/auth/login/", json={"email": login.email, "password": login.password}
+    )
+    held = {"Authorization": f"Bearer {answer.get_json()['access']}"}
+    today = client.get(f"/api/appointments/?day={now.date()}", headers=held).get_json()
+    assert 0 < today["total"] < client.get("/api/appointments/", headers=held).get_json()["total"]
+
+
+def test_production_refuses_demo_accounts(make_app: Callable[..., Flask]) -> None:
+    app = make_app(env="production", password_hash_memory_kib=19456, password_hash_iterations=2)
+    with app.app_context(), pytest.raises(Forbidden, match="forbidden"):
+        demo.load(clock.now())
+    result = app.test_cli_runner().invoke(args=["demo", "load"])
+    assert result.exit_code == 1
+    assert "CARELINK_ENV=development" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_command_prints_the_logins_once(runner: FlaskCliRunner) -> None:
+    first = runner.invoke(args=["demo", "load"])
+    assert first.exit_code == 0, first.output
+    for login in demo.LOGINS:
+        assert login.email in first.output
+        assert login.password in first.output
+    again = runner.invoke(args=["demo", "load"])
+    assert again.exit_code == 0
+    assert "Nothing was loaded" in again.output
+
+
+def test_the_command_speaks_json(runner: FlaskCliRunner) -> None:
+    told = json.loads(runner.invoke(args=["demo", "load", "--json"]).output)
+    assert told["loaded"] is True
+    assert {login["user_type"] for login in told["logins"]} == set(UserType)
+    assert json.loads(runner.invoke(args=["demo", "load", "--json"]).output)["loaded"] is False

@@ -1,0 +1,148 @@
+"""Probes and links."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from carelink_api.extensions import db
+from carelink_api.ops.health import DatabaseCheck, PulseCheck, Readiness, RedisCheck, redis_warnings
+from carelink_api.redis_client import Client
+from carelink_api.sessions.runtime import Runtime
+
+MakeApp = Callable[..., Flask]
+NOBODY = "unix:///nonexistent/valkey.sock"
+
+
+def parts(app: Flask) -> Runtime:
+    found: Runtime = app.extensions["carelink"]
+    return found
+
+
+@pytest.fixture
+def redis(app: Flask) -> Iterator[Client]:
+    """The application's Redis, whose settings are put back afterwards."""
+    client = parts(app).denylist.client
+    names = ("maxmemory-policy", "appendonly")
+    before = client.config_get(*names)
+    yield client
+    for name in names:
+        client.config_set(name, before[name])
+
+
+def test_the_root_links_to_everything(client: FlaskClient) -> None:
+    links = client.get("/").get_json()
+    assert links["name"] == "CareLink API"
+    for address in (links["docs"], links["openapi"], links["health"]["live"]):
+        assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/live/"])
+def test_a_process_that_serves_is_live(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "live"})
+
+
+def test_liveness_asks_no_store(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(redis_url=NOBODY, sqlalchemy_database_uri=f"sqlite:///{tmp_path}/no/such.db")
+    assert app.test_client().get("/health/live/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/health/ready/"])
+def test_a_worker_with_its_stores_and_a_pulse_is_ready(
+    app: Flask, client: FlaskClient, path: str
+) -> None:
+    assert parts(app).pulse.beat()
+    answer = client.get(path)
+    assert answer.status_code == 200
+    body = answer.get_json()
+    assert body["status"] == "ready"
+    assert body["checks"]["database"] == {"ok": True, "migrated": True}
+    assert body["checks"]["redis"]["ok"] is True
+    assert body["checks"]["pulse"]["ok"] is True
+    assert body["checks"]["pulse"]["age_seconds"] < 1
+    assert body["checks"]["pulse"]["size"] == 0
+
+
+def test_a_worker_whose_pulse_never_beat_still_serves_by_redis(client: FlaskClient) -> None:
+    answer = client.get("/health/ready/")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
+    assert answer.get_json()["checks"]["pulse"] == {"ok": False, "age_seconds": None, "size": 0}
+
+
+def test_a_worker_without_redis_still_serves_by_its_pulse(make_app: MakeApp) -> None:
+    app = make_app(redis_url=NOBODY)
+    assert parts(app).pulse.beat()
+    answer = app.test_client().get("/health/ready/")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
+    assert answer.get_json()["checks"]["redis"] == {"ok": False, "warnings": []}
+
+
+def test_a_worker_with_neither_redis_nor_pulse_is_not_ready(make_app: MakeApp) -> None:
+    answer = make_app(redis_url=NOBODY).test_client().get("/health/ready/")
+    assert (answer.status_code, answer.get_json()["status"]) == (503, "unavailable")
+
+
+def test_a_worker_without_its_database_is_not_ready(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(sqlalchemy_database_uri=f"sqlite:///{tmp_path}/no/such.db")
+    answer = app.test_client().get("/health/ready/")
+    assert answer.status_code == 503
+    assert answer.get_json()["checks"]["database"] == {"ok": False, "migrated": False}
+
+
+def test_a_database_that_was_never_migrated_is_not_ready(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(sqlalchemy_database_uri=f"sqlite:///{tmp_path}/empty.db")
+    answer = app.test_client().get("/health/ready/")
+    assert answer.status_code == 503
+    assert answer.get_json()["checks"]["database"] == {"ok": True, "migrated": False}
+
+
+def test_a_database_behind_the_code_is_not_ready(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        db.session.execute(db.text("UPDATE alembic_version SET version_num = 'older'"))
+        db.session.commit()
+    assert client.get("/health/ready/").status_code == 503
+
+
+def test_readiness_tells_nothing_about_what_failed(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(redis_url=NOBODY, sqlalchemy_database_uri=f"sqlite:///{tmp_path}/no/such.db")
+    text = app.test_client().get("/health/ready/").text.lower()
+    for secret in (str(tmp_path).lower(), "nonexistent", "sqlite", "error", "unable"):
+        assert secret not in text
+
+
+def test_a_redis_that_may_forget_is_reported(redis: Client) -> None:
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    redis.config_set("appendonly", "no")
+    assert [warning.split(":")[0] for warning in redis_warnings(redis)] == [
+        "Set maxmemory-policy to noeviction",
+        "Set appendonly to yes",
+    ]
+
+
+def test_a_redis_with_the_documented_settings_gets_no_warning(redis: Client) -> None:
+    redis.config_set("maxmemory-policy", "noeviction")
+    redis.config_set("appendonly", "yes")
+    assert redis_warnings(redis) == []
+
+
+@pytest.mark.parametrize(
+    ("database", "migrated", "redis_ok", "pulse_ok", "status"),
+    [
+        (True, True, True, True, "ready"),
+        (True, True, False, True, "degraded"),
+        (True, True, True, False, "degraded"),
+        (True, True, False, False, "unavailable"),
+        (True, False, True, True, "unavailable"),
+        (False, False, True, True, "unavailable"),
+    ],
+)
+def test_the_rule_of_readiness(
+    database: bool, migrated: bool, redis_ok: bool, pulse_ok: bool, status: str
+) -> None:
+    readiness = Readiness(
+        DatabaseCheck(database, migrated), RedisCheck(redis_ok), PulseCheck(pulse_ok, None, 0)
+    )
+    assert readiness.status == status
