@@ -1,0 +1,12 @@
+"""The command line for operations: `flask --app wsgi GROUP COMMAND`."""
+
+from flask import Flask
+
+from .cli_units import units
+from .cli_users import users
+
+
+def register(app: Flask) -> None:
+    """Add every group of commands to `app`."""
+    for group in (users, units):
+        app.cli.add_command(group)

@@ -1,0 +1,172 @@
+"""Commands on users: create, list, disable, enable, set a password."""
+
+import getpass
+import sys
+import warnings
+from dataclasses import dataclass
+from datetime import datetime
+
+import click
+
+from .. import clock
+from ..accounts import service
+from ..accounts.login_delay import NEVER
+from ..accounts.models import User, UserType
+from ..extensions import db
+from ..sessions import accounts as sessions_of
+from .output import CLI_ACTOR, CommandGroup, Row, as_json_option, ask, show, tell, yes_option
+
+users = CommandGroup("users", help="Accounts: who may log in.")
+
+password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input, one line."
+)
+_COLUMNS = ["email", "name", "user_type", "unit", "state", "created_at"]
+_MAX_LINE_BYTES = 64 * 1024
+
+
+@users.command("create")
+@click.argument("email")
+@click.option("--user-type", required=True, type=click.Choice([str(t) for t in UserType]))
+@click.option("--name", required=True, help="The person's name.")
+@click.option("--unit", help="Name of the unit; see `units list`.")
+@password_option
+@as_json_option
+def create(
+    email: str, user_type: str, name: str, unit: str | None, password_stdin: bool, as_json: bool
+) -> None:
+    """Create an account; asks for the password unless --password-stdin."""
+    now = clock.now()
+    user = service.create_user(
+        db.session(),
+        email=email,
+        name=name,
+        user_type=user_type,
+        unit_name=unit,
+        password=_new_password(password_stdin),
+        now=now,
+        actor=CLI_ACTOR,
+    )
+    tell(f"Created the {user.user_type} {user.email}.", _row(user, now), as_json)
+
+
+@users.command("list")
+@as_json_option
+def list_all(as_json: bool) -> None:
+    """Show every account."""
+    now = clock.now()
+    show([_row(user, now) for user in service.list_users(db.session())], _COLUMNS, as_json)
+
+
+@users.command("disable")
+@click.argument("email")
+@yes_option
+@as_json_option
+def disable(email: str, yes: bool, as_json: bool) -> None:
+    """Keep an account from logging in, and end its sessions."""
+    account = _existing(email)
+    ask(f"Disable {account.email} and end every session of it?", yes=yes)
+    ended = sessions_of.disable_user(db.session(), account.id, now=clock.now(), actor=CLI_ACTOR)
+    _tell_ended("Disabled", account, ended, as_json)
+
+
+@users.command("enable")
+@click.argument("email")
+@as_json_option
+def enable(email: str, as_json: bool) -> None:
+    """Let a disabled or blocked account log in again."""
+    account = _existing(email)
+    sessions_of.enable_user(db.session(), account.id, now=clock.now(), actor=CLI_ACTOR)
+    tell(f"Enabled {account.email}.", {"email": account.email}, as_json)
+
+
+@users.command("set-password")
+@click.argument("email")
+@password_option
+@as_json_option
+def set_password(email: str, password_stdin: bool, as_json: bool) -> None:
+    """Set a new password, end the account's sessions, and lift any block on it."""
+    account = _existing(email)
+    password = _new_password(password_stdin)
+    password_hash = service.hash_new_password(password, context=account.context)
+    ended = sessions_of.set_password(
+        db.session(), account.id, password_hash, now=clock.now(), actor=CLI_ACTOR
+    )
+    _tell_ended("Set the password of", account, ended, as_json)
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What a command needs to know of an account before it changes it."""
+
+    id: int
+    email: str
+    context: list[str]
+
+
+def _existing(email: str) -> _Account:
+    """Return the account, before anything is asked. Raises UnknownUser."""
+    sql = db.session()
+    user = service.get_user(sql, email)
+    account = _Account(user.id, user.email, service.password_context(user))
+    sql.rollback()  # no transaction stays open while a person thinks
+    return account
+
+
+def _tell_ended(done: str, account: _Account, ended: tuple[int, bool], as_json: bool) -> None:
+    count, redis_knows = ended
+    words = f"{done} {account.email}; sessions ended: {count}."
+    if not redis_knows:
+        words += " Redis did not take it; the workers refuse them from SQL within a second."
+    facts = {"email": account.email, "sessions_ended": count, "pending": not redis_knows}
+    tell(words, facts, as_json)
+
+
+def _new_password(from_stdin: bool) -> str:
+    return _password_line() if from_stdin else _asked_password()
+
+
+def _password_line() -> str:
+    """Read one line; only its newline is no part of the password."""
+    line = sys.stdin.buffer.readline(_MAX_LINE_BYTES)
+    try:
+        password = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError:
+        raise click.ClickException("The password on standard input is not UTF-8.") from None
+    if not password:
+        raise click.ClickException("Standard input holds no password.")
+    return password
+
+
+def _asked_password() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
+        try:
+            return str(
+                click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+            )
+        except getpass.GetPassWarning:
+            raise click.ClickException(
+                "There is no terminal to ask for the password on; use --password-stdin."
+            ) from None
+
+
+def _row(user: User, now: datetime) -> Row:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "user_type": user.user_type,
+        "unit": user.unit.name if user.unit else None,
+        "state": _state(user, now),
+        "created_at": user.created_at,
+        "disabled_at": user.disabled_at,
+        "failed_logins": user.failed_logins,
+        "blocked_until": None if user.blocked_until == NEVER else user.blocked_until,
+    }
+
+
+def _state(user: User, now: datetime) -> str:
+    if user.disabled_at:
+        return "disabled"
+    return "blocked" if service.is_blocked(user, now) else "enabled"
