@@ -1,0 +1,49 @@
+# Every target works as the first command on a bare clone: only make and Python 3.11+ are needed.
+# Paths are relative and tools run as `python -m`, so that the clone may lie anywhere.
+# Choose a Python with PYTHON=…, a port with PORT=….
+
+python := .venv/bin/python
+pip := $(python) -m pip --disable-pip-version-check
+code := carelink_api tests wsgi.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint bench
+
+help:
+	@echo "make run      start CareLink on http://localhost:5000 (PORT=5001 for another port)"
+	@echo "make test     run every test against real stores"
+	@echo "make lint     check style, types and the direction of imports"
+	@echo "make bench    measure latency and throughput"
+	@echo "make install  install everything into .venv, as test, lint and bench do by themselves"
+
+install: .venv/installed-all
+
+run: .venv/installed-run
+	@$(python) -m carelink_api.development
+
+test: .venv/installed-all
+	@$(python) -m pytest -n auto --maxprocesses 8 --cov --cov-report term
+
+lint: .venv/installed-all
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m mypy
+	@$(python) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --config setup.cfg
+
+bench: .venv/installed-all
+	@$(python) -m tests.bench
+
+# Installed again only when one of these two changes.
+.venv/installed-run: requirements.txt pyproject.toml | $(python)
+	@echo "Installing what running needs into .venv ..."
+	@$(pip) install -q -c requirements.txt -e ".[development]"
+	@touch $@
+
+.venv/installed-all: requirements.txt pyproject.toml | $(python)
+	@echo "Installing what running and testing need into .venv ..."
+	@$(pip) install -q -r requirements.txt
+	@$(pip) install -q --no-deps -e .
+	@touch $@ .venv/installed-run
+
+$(python):
+	@PYTHON="$(PYTHON)" sh .ci/make-venv
