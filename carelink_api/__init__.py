@@ -1,0 +1,106 @@
+"""CareLink: the login and session service of a hospital. `create_app` puts it together."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from . import embedded, errors, logs, redis_client, web
+from .accounts.passwords import EXTENSION as PASSWORDS
+from .accounts.passwords import PasswordHasher
+from .auth import throttles
+from .auth import tokens as auth_tokens
+from .auth.keys import KeyRing
+from .auth.routes import SidConverter
+from .auth.routes import bp as auth_blueprint
+from .auth.service import TOKENS
+from .bounded import BoundedCache
+from .clinical.routes import bp as clinical_blueprint
+from .config import Settings
+from .database import engine_options
+from .extensions import api, db, migrate
+from .ops import cli
+from .ops.docs_page import bp as docs_blueprint
+from .ops.routes import bp as ops_blueprint
+from .sessions.activity import ActivityLog, ActivityThread
+from .sessions.denylist import Denylist
+from .sessions.guard import Guard
+from .sessions.pulse import Pulse, PulseThread, pulse_engine
+from .sessions.runtime import EXTENSION as RUNTIME
+from .sessions.runtime import Runtime
+
+OWN_SESSIONS_KEPT = 2048
+
+
+def create_app(settings: Settings | None = None, *, background: bool = True) -> Flask:
+    """Build the application: the composition root, and nothing else.
+
+    With `background=False` no thread is started: pulse and activity are called by hand. Raises
+    UnsafeSettings with one sentence for the operator.
+    """
+    app = Flask(__name__, static_folder=None)
+    settings = settings or Settings.load(Path(app.instance_path))
+    if not settings.redis_url:  # in development only: production demands one
+        url = embedded.ensure_running(Path(app.instance_path))
+        settings = settings.model_copy(update={"redis_url": url})
+    logs.configure(settings.log_level)
+    app.extensions["carelink.settings"] = settings
+    _bind_extensions(app, settings)
+    _wire(app, settings, background=background)
+    web.init_app(app, settings)
+    errors.register(app)
+    api.register_blueprint(auth_blueprint)
+    api.register_blueprint(clinical_blueprint)
+    app.register_blueprint(docs_blueprint)
+    app.register_blueprint(ops_blueprint)
+    cli.register(app)
+    return app
+
+
+def _bind_extensions(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_content_length,
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_database_uri,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.sqlalchemy_database_uri),
+        API_TITLE="CareLink API",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    app.url_map.converters["sid"] = SidConverter
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
+    api.init_app(app)
+    api.register_converter(
+        SidConverter, lambda _: {"type": "string", "pattern": SidConverter.regex}
+    )
+
+
+def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
+    """Build the core's parts once and hand each what it needs."""
+    ring = KeyRing.from_settings(settings)
+    auth_tokens.init_app(app, settings, ring)
+    tokens = auth_tokens.TokenService(settings, ring)
+    client = redis_client.build(settings.redis_url)
+    denylist = Denylist(client, leeway=settings.leeway)
+    pulse = Pulse(pulse_engine(settings.sqlalchemy_database_uri))
+    activity = ActivityLog(pulse_engine(settings.sqlalchemy_database_uri))
+    beating, writing = PulseThread(pulse), ActivityThread(activity, denylist.probe)
+
+    def keep_alive() -> None:
+        beating.ensure_running()
+        writing.ensure_running()
+
+    app.extensions[TOKENS] = tokens
+    app.extensions[PASSWORDS] = PasswordHasher(settings)
+    app.extensions[RUNTIME] = Runtime(
+        settings=settings,
+        denylist=denylist,
+        pulse=pulse,
+        activity=activity,
+        guard=Guard(denylist, pulse, beating.look if background else pulse.beat),
+        verify_access=tokens.verify_access,
+        own_sessions=BoundedCache(OWN_SESSIONS_KEPT),
+        keep_alive=keep_alive if background else lambda: None,
+    )
+    throttles.init_app(app, settings, client, auth_blueprint.name)

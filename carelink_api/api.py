@@ -1,0 +1,167 @@
+"""What every blueprint shares: strict JSON in, documented shapes out, problems in the document."""
+
+import json
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NoReturn
+
+import marshmallow as ma
+from flask import Flask, Request
+from flask_smorest import Api, Blueprint
+from webargs.flaskparser import FlaskParser
+
+from .errors import MalformedBody, UnsupportedMediaType, ValidationFailed
+
+SECURITY: list[dict[str, list[str]]] = [{"accessToken": []}]
+"""For `@bp.doc(security=SECURITY)` on a route that needs an access token."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")  # json.loads would take NaN and Infinity
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice")  # two readers could see two different values
+    return members
+
+
+def read_json(request: Request) -> Any:
+    """Return the body as JSON; an absent body is `{}`.
+
+    Raises UnsupportedMediaType, MalformedBody. The content type is looked at first, so that a form
+    body gets 415 and not a complaint about missing fields.
+    """
+    if request.mimetype != "application/json":
+        if request.mimetype or request.get_data(cache=True):
+            raise UnsupportedMediaType()
+        return {}
+    try:
+        return json.loads(
+            request.get_data(cache=True).decode("utf-8"),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_refuse_twins,
+        )
+    except (ValueError, RecursionError):  # digits, depth, encoding, syntax: all the client's
+        raise MalformedBody() from None
+
+
+class StrictParser(FlaskParser):
+    """webargs with our reading of a body and our error."""
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:
+        return read_json(req)
+
+    def handle_error(self, error: ma.ValidationError, *_: Any, **__: Any) -> NoReturn:
+        messages: Any = error.messages
+        if isinstance(messages, dict) and len(messages) == 1:
+            location, inner = next(iter(messages.items()))
+            if location in ("json", "query") and isinstance(inner, dict):
+                messages = inner
+        raise ValidationFailed(messages) from None
+
+
+class CareLinkBlueprint(Blueprint):
+    """Flask-smorest's blueprint with the strict parser."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+class Text(ma.fields.String):
+    """The one text field: no NUL, no lone surrogates, no control characters, bounded."""
+
+    def __init__(self, *, max_length: int = 256, min_length: int = 1, **kwargs: Any) -> None:
+        bounds = ma.validate.Length(min=min_length, max=max_length)
+        super().__init__(validate=[bounds, _printable], **kwargs)
+
+
+def _printable(value: str) -> None:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise ma.ValidationError("Holds a character that is no text.")
+
+
+class Secret(ma.fields.String):
+    """A password or token as it was typed: any characters that Unicode can encode, bounded."""
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(validate=[ma.validate.Length(min=1, max=max_length), _encodable], **kwargs)
+
+
+def _encodable(value: str) -> None:
+    if "\0" in value or re.search(r"[\ud800-\udfff]", value):
+        raise ma.ValidationError("Holds a character that is no text.")
+
+
+class Time(ma.fields.DateTime):
+    """An RFC 3339 time in UTC, whole seconds, with a Z."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else rfc3339(value)
+
+
+def rfc3339(at: datetime) -> str:
+    """Return a time as every answer shows it; what is left of a second is cut off."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class PageArgs(ma.Schema):
+    """Query of every list."""
+
+    page = ma.fields.Integer(load_default=1, validate=ma.validate.Range(1, 100_000))
+    page_size = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
+
+
+class ProblemSchema(ma.Schema):
+    """RFC 9457 problem details, as `errors.problem` builds them."""
+
+    type = ma.fields.String(required=True)
+    title = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True)
+    detail = ma.fields.String(required=True)
+    code = ma.fields.String(required=True, metadata={"description": "Stable; act on this."})
+    request_id = ma.fields.String(required=True)
+    reason = ma.fields.String(
+        metadata={"description": "Why a validly signed token was refused."},
+        validate=ma.validate.OneOf(
+            [
+                "expired",
+                "revoked",
+                "reused",
+                "session_expired",
+                "idle",
+                "shift_ended",
+                "user_disabled",
+            ]
+        ),
+    )
+    errors = ma.fields.Dict(
+        keys=ma.fields.String(),
+        metadata={"description": "With 422: each field and what is wrong with it."},
+    )
+    error = ma.fields.String(metadata={"description": "With 400 at logout: Invalid token."})
+
+
+class CareLinkApi(Api):
+    """Flask-smorest's API, whose document says what this service really answers."""
+
+    ERROR_SCHEMA = ProblemSchema
+    _success: ClassVar[str] = Api.DEFAULT_RESPONSE_CONTENT_TYPE
+
+    def _register_error_handlers(self) -> None:
+        """Leave the errors to `errors.register`."""
+
+    def _register_responses(self) -> None:
+        # Every response that this registers is an error or documents no body.
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = "application/problem+json"
+        try:
+            super()._register_responses()
+        finally:
+            self.DEFAULT_RESPONSE_CONTENT_TYPE = self._success
+
+    def init_app(self, app: Flask, *, spec_kwargs: dict[str, Any] | None = None) -> None:
+        super().init_app(app, spec_kwargs=spec_kwargs)
+        self.spec.components.security_scheme(
+            "accessToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        )

@@ -1,0 +1,1 @@
+"""The audit trail: immutable who, what, when and where."""

@@ -1,0 +1,45 @@
+"""The names of everything that is audited: `object:what_happened`, in one place."""
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    LOGIN_SUCCEEDED = "login:succeeded"
+    LOGIN_REFUSED = "login:refused"
+    LOGIN_BLOCKED = "login:blocked"
+    """Too many failures in a row; the account waits."""
+
+    SESSION_REFRESHED = "session:refreshed"
+    SESSION_KEPT = "session:kept"
+    """Refreshed with rotation switched off."""
+    SESSION_REISSUED = "session:reissued"
+    """Outcome `alert` after three late ones running: bad Wi-Fi, or a second holder in step."""
+    SESSION_ROW_BEHIND = "session:row_behind"
+    """Refreshed by a token newer than the row: the database has lost writes."""
+    SESSION_REUSED = "session:reused"
+    """A retired refresh token came back; the session has been ended."""
+    REFRESH_REFUSED = "session:refresh_refused"
+    SESSION_LOGGED_OUT = "session:logged_out"
+    SESSION_REVOKED = "session:revoked"
+    SESSION_EXPIRED = "session:expired"
+
+    TOKEN_THROTTLED = "token:throttled"  # a name, no secret
+
+    PASSWORD_CHANGED = "user:password_changed"
+    PASSWORD_REFUSED = "user:password_refused"
+    PASSWORD_REHASHED = "user:password_rehashed"
+    USER_CREATED = "user:created"
+    USER_DISABLED = "user:disabled"
+    USER_ENABLED = "user:enabled"
+    USER_CHANGED = "user:changed"
+    UNIT_CREATED = "unit:created"
+    UNIT_CHANGED = "unit:changed"
+
+    DENYLIST_FLUSHED = "denylist:flushed"
+    APPOINTMENTS_LISTED = "appointments:listed"
+
+
+class Outcome(StrEnum):
+    SUCCESS = "success"
+    REFUSED = "refused"
+    ALERT = "alert"

@@ -1,0 +1,1 @@
+"""The auth blueprint: log in, refresh, log out, own sessions, password."""

@@ -1,0 +1,193 @@
+"""The auth blueprint: read, call one use case, shape, return."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from werkzeug.routing import BaseConverter
+
+from .. import web
+from ..api import SECURITY, CareLinkBlueprint, PageArgs
+from ..errors import NotATokenOfOurs, NotAuthenticated, TokenNotValid
+from ..extensions import db
+from ..sessions import own
+from ..sessions.claims import Claims
+from ..sessions.guard import authenticated, bearer_token, claims, polling
+from ..sessions.logging_in import Attempt, log_in
+from ..sessions.refreshing import peek
+from ..sessions.refreshing import refresh as refresh_session
+from ..sessions.runtime import runtime
+from ..sessions.starting import Device
+from . import answers, schemas, throttles
+from .service import change_password, tokens
+
+bp = CareLinkBlueprint(
+    "auth", __name__, url_prefix="/api", description="Log in, refresh silently, log out."
+)
+throttles.register_errors(bp)
+
+
+class SidConverter(BaseConverter):
+    """A path part that can be a `sid`; anything else is 404 before a view runs."""
+
+    regex = r"[A-Za-z0-9_-]{22}"
+
+
+@bp.arguments(schemas.LoginArgs)
+@bp.alt_response(200, schema=schemas.TokenPairShape)
+@bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+def login(args: dict[str, Any]) -> ResponseReturnValue:
+    """Log in with e-mail and password.
+
+    Unknown account, wrong password, other user type and disabled account are answered alike.
+    """
+    throttles.count_login(args["email"])
+    device = Device(args.get("device_name"), request.remote_addr)
+    attempt = Attempt(args["email"], args["password"], args.get("user_type"), device)
+    grant = log_in(db.session(), attempt, now=web.now())
+    return answers.token_pair(grant, tokens().mint(grant))
+
+
+@bp.arguments(schemas.RefreshArgs)
+@bp.alt_response(200, schema=schemas.RefreshedShape)
+@bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+def refresh(args: dict[str, Any]) -> ResponseReturnValue:
+    """Trade a refresh token for the next pair.
+
+    The same token again within the grace period, or after a lost answer, gets the same successor
+    with `reissued: true`. Later it is reuse, and ends the session.
+    """
+    throttles.count_token_request()
+    presented = tokens().verify_refresh(args["refresh"])
+    throttles.count_session(presented.sid)
+    grant = refresh_session(db.session(), presented, now=web.now())
+    return answers.token_pair(grant, tokens().mint(grant)) | {"reissued": grant.reissued}
+
+
+@bp.arguments(schemas.LogoutArgs)
+@bp.alt_response(200, schema=schemas.MessageShape)
+@bp.alt_response(202, schema=schemas.MessageShape)
+@bp.alt_response(400, "BAD_REQUEST")
+@bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+def logout(args: dict[str, Any]) -> ResponseReturnValue:
+    """Log out: end the session of the refresh token, or of the access token in the header.
+
+    Works with expired tokens, and again for a session that has ended.
+    """
+    throttles.count_token_request()
+    redis_knows = own.log_out(db.session(), _presented(args.get("refresh")), now=web.now())
+    answer = answers.ended({"message": "Logout successful"}, redis_knows=redis_knows)
+    return *answer, {"Clear-Site-Data": '"cache"'}
+
+
+@bp.arguments(schemas.VerifyArgs)
+@bp.alt_response(200, description="The token is good.")
+@bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+@bp.alt_response(503, "SERVICE_UNAVAILABLE")
+def verify(args: dict[str, Any]) -> ResponseReturnValue:
+    """Ask whether a token would be accepted now. Changes nothing."""
+    throttles.count_token_request()
+    token, now = args["token"], web.now()
+    try:
+        presented = tokens().verify_refresh(token)
+    except TokenNotValid as refused:
+        if refused.members:  # a refresh token of ours, expired
+            raise
+    else:
+        peek(db.session(), presented, now=now)
+        return {}
+    found = tokens().verify_access(token)
+    if reason := runtime().guard.refusal(found.sid, found.jti, now):
+        raise TokenNotValid(reason)
+    return {}
+
+
+for _path, _alias, _view in (
+    ("/auth/login/", "/token/", login),
+    ("/auth/refresh/", "/token/refresh/", refresh),
+    ("/auth/logout/", "/token/blacklist/", logout),
+    ("/auth/verify/", "/token/verify/", verify),
+):
+    _name: str = _view.__name__
+    bp.add_url_rule(_path, _name, _view, methods=["POST"])
+    _old: Callable[..., Any] = bp.doc(deprecated=True)(_view)
+    bp.add_url_rule(_alias, f"{_name}_alias", _old, methods=["POST"])
+
+
+@bp.post("/auth/logout-all/")
+@authenticated
+@bp.alt_response(200, schema=schemas.LogoutAllShape)
+@bp.alt_response(202, schema=schemas.LogoutAllShape)
+@bp.doc(security=SECURITY)
+def logout_all() -> ResponseReturnValue:
+    """Log out everywhere: end every session of the user, this one too."""
+    ended, redis_knows = own.log_out_everywhere(db.session(), claims().user_id, now=web.now())
+    message = {"message": "Logged out everywhere", "sessions_ended": ended}
+    return answers.ended(message, redis_knows=redis_knows)
+
+
+@bp.get("/auth/me/")
+@polling
+@bp.alt_response(200, schema=schemas.MeShape)
+@bp.doc(security=SECURITY)
+def me() -> ResponseReturnValue:
+    """Show the user, the session and the seconds left. Asking is no user activity."""
+    return answers.me(own.look_at_own(db.session(), claims()), web.now())
+
+
+@bp.get("/auth/sessions/")
+@authenticated
+@bp.arguments(PageArgs, location="query")
+@bp.alt_response(200, schema=schemas.OwnSessionsShape)
+@bp.doc(security=SECURITY)
+def list_sessions(args: dict[str, Any]) -> ResponseReturnValue:
+    """List own sessions of the last 30 days, and why the ended ones ended."""
+    mine = claims()
+    rows, total = own.list_own(db.session(), mine.user_id, now=web.now(), **args)
+    return answers.own_sessions(rows, total, mine.sid, **args)
+
+
+@bp.delete("/auth/sessions/<sid:sid>/")
+@authenticated
+@bp.alt_response(200, schema=schemas.MessageShape)
+@bp.alt_response(202, schema=schemas.MessageShape)
+@bp.alt_response(404, "NOT_FOUND")
+@bp.doc(security=SECURITY)
+def end_session(sid: str) -> ResponseReturnValue:
+    """End one of the user's own sessions."""
+    redis_knows = own.end_own(db.session(), claims().user_id, sid, now=web.now())
+    return answers.ended({"message": "Session ended"}, redis_knows=redis_knows)
+
+
+@bp.post("/auth/password/")
+@authenticated
+@bp.arguments(schemas.PasswordArgs)
+@bp.alt_response(200, schema=schemas.PasswordChangedShape)
+@bp.alt_response(202, schema=schemas.PasswordChangedShape)
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+@bp.doc(security=SECURITY)
+def password(args: dict[str, Any]) -> ResponseReturnValue:
+    """Change the password: ends the other sessions and answers with this one's next pair."""
+    throttles.count_password(claims().user_id)
+    grant, redis_knows = change_password(
+        args["current_password"], args["new_password"], claims(), now=web.now()
+    )
+    return answers.ended(answers.token_pair(grant, tokens().mint(grant)), redis_knows=redis_knows)
+
+
+def _presented(refresh_token: str | None) -> Claims:
+    """Return the claims of the token to log out. Raises NotATokenOfOurs, NotAuthenticated."""
+    try:
+        if refresh_token is not None:
+            return tokens().read_refresh(refresh_token)
+        access = bearer_token()
+        if access is None:
+            raise NotAuthenticated()
+        return tokens().read_access(access)
+    except TokenNotValid:
+        raise NotATokenOfOurs() from None

@@ -1,0 +1,71 @@
+"""Use cases of the auth blueprint that are more than one call into the core."""
+
+from datetime import datetime
+from typing import cast
+
+from flask import current_app
+
+from ..accounts import service as accounts
+from ..accounts.models import User
+from ..accounts.passwords import passwords
+from ..audit.events import Event, Outcome
+from ..audit.record import acting, record
+from ..database import writing
+from ..errors import InvalidCredentials
+from ..extensions import db, settings
+from ..sessions.accounts import change_own_password
+from ..sessions.claims import AccessClaims
+from ..sessions.grants import Grant
+from .tokens import TokenService
+
+TOKENS = "carelink.tokens"
+
+
+def tokens() -> TokenService:
+    """Return the running application's token service."""
+    return cast(TokenService, current_app.extensions[TOKENS])
+
+
+def change_password(
+    current: str, new: str, claims: AccessClaims, *, now: datetime
+) -> tuple[Grant, bool]:
+    """Change the own password; return this session's next grant, and whether Redis knows.
+
+    Raises InvalidCredentials for a wrong current password, WeakPassword for the new one (ASVS
+    6.2.3), and changes nothing then.
+    """
+    sql = db.session()
+    user = sql.get(User, claims.user_id)
+    if user is None:
+        raise InvalidCredentials()
+    verified_hash, context = user.password_hash, accounts.password_context(user)
+    sql.rollback()  # no lock and no connection waits for argon2
+    if not passwords().verify(verified_hash, current):
+        _record_refusal(claims, now)
+        raise InvalidCredentials()
+    new_hash = accounts.hash_new_password(new, context=context, field="new_password")
+    return change_own_password(
+        sql,
+        claims.user_id,
+        claims.sid,
+        settings(),
+        verified_hash=verified_hash,
+        new_hash=new_hash,
+        now=now,
+    )
+
+
+def _record_refusal(claims: AccessClaims, now: datetime) -> None:
+    with writing(db.session()) as sql:
+        accounts.record_failed_login(sql, claims.user_id, now)
+        record(
+            sql,
+            Event.PASSWORD_REFUSED,
+            now=now,
+            outcome=Outcome.REFUSED,
+            reason="wrong_password",
+            actor=acting(claims.user_id),
+            user_id=claims.user_id,
+            sid=claims.sid,
+            jti=claims.jti,
+        )

@@ -1,0 +1,249 @@
+"""Mint and verify tokens. Every claim is demanded with its type; none is ever defaulted."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar, cast
+
+import jwt as pyjwt
+from flask import Flask, current_app
+from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+
+from .. import clock
+from ..accounts.models import UserType
+from ..bounded import BoundedCache
+from ..config import MAX_ACCESS_SECONDS, Settings
+from ..errors import TokenNotValid
+from ..extensions import jwt
+from ..sessions.claims import AccessClaims, RefreshClaims
+from ..sessions.grants import Grant
+from .keys import KeyRing
+
+MAX_TOKEN_LENGTH = 4096
+CACHED_TOKENS = 2048
+_RING = "carelink.keys"
+Kind = Literal["access", "refresh"]
+C = TypeVar("C", AccessClaims, RefreshClaims)
+
+# Explicit types keep the two kinds, and other systems' JWTs, apart (RFC 8725 §3.11, RFC 9068 §4).
+_TYP: dict[str, str] = {"access": "at+jwt", "refresh": "rt+jwt"}
+_SHAPE = re.compile(r"[\w-]+={0,2}\.[\w-]+={0,2}\.[\w-]+={0,2}\Z", re.ASCII)
+_SID = re.compile(r"[\w-]{22}\Z", re.ASCII)
+_JTI = re.compile(r"[\w-]{11,64}\Z", re.ASCII)
+_MAX_GENERATION = 2**31 - 2
+_MAX_TIME = 2**33
+_REFUSALS = (
+    pyjwt.PyJWTError,
+    JWTExtendedException,
+    ValueError,
+    TypeError,
+    KeyError,
+    RecursionError,
+)
+
+
+def init_app(app: Flask, settings: Settings, ring: KeyRing) -> None:
+    """Configure Flask-JWT-Extended, which signs and verifies for us."""
+    app.config.update(
+        JWT_ALGORITHM=settings.jwt_algorithm,
+        JWT_DECODE_ALGORITHMS=[settings.jwt_algorithm],
+        JWT_DECODE_LEEWAY=settings.jwt_decode_leeway,
+        JWT_ENCODE_ISSUER=settings.jwt_encode_issuer,
+        JWT_DECODE_ISSUER=settings.jwt_encode_issuer,
+        JWT_ENCODE_AUDIENCE=settings.jwt_encode_audience,
+        JWT_DECODE_AUDIENCE=settings.jwt_encode_audience,
+        JWT_COOKIE_CSRF_PROTECT=False,  # it would add a random claim to every token
+    )
+    jwt.init_app(app)
+    app.extensions[_RING] = ring
+
+
+@jwt.encode_key_loader
+def _signing_key(_identity: str) -> str:
+    return _ring().signing.signing
+
+
+@jwt.decode_key_loader
+def _verifying_key(header: dict[str, Any], _payload: dict[str, Any]) -> str:
+    return _ring().verifying(header).verifying
+
+
+def _ring() -> KeyRing:
+    return cast(KeyRing, current_app.extensions[_RING])
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """Two signed tokens. Never logged, stored or audited."""
+
+    access: str
+    refresh: str
+
+
+class TokenService:
+    """Mints for grants, and verifies what comes back."""
+
+    def __init__(self, settings: Settings, ring: KeyRing) -> None:
+        self._settings = settings
+        self._ring = ring
+        self._leeway = settings.leeway
+        self._longest = max(
+            profile.absolute_seconds
+            for profile in (
+                settings.session_profiles.standard,
+                settings.session_profiles.high_security,
+                settings.session_profiles.extended,
+            )
+        )
+        self._verified: BoundedCache[str, AccessClaims] = BoundedCache(CACHED_TOKENS)
+
+    def mint(self, grant: Grant) -> TokenPair:
+        """Sign both tokens of a grant. A reissued refresh token has the same jti, iat and exp."""
+        return TokenPair(self._mint_access(grant), self._mint_refresh(grant))
+
+    def verify_access(self, token: str) -> AccessClaims:
+        """Return the claims of a good access token. Raises TokenNotValid.
+
+        The signature of the very same token is checked once per process; its expiry every time.
+        """
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._read(token, "access", _access_claims)
+            self._verified.put(token, claims)
+        self._refuse_expired(claims.expires_at)
+        return claims
+
+    def verify_refresh(self, token: str) -> RefreshClaims:
+        """Return the claims of a good refresh token. Raises TokenNotValid."""
+        claims = self.read_refresh(token)
+        self._refuse_expired(claims.expires_at)
+        return claims
+
+    def read_access(self, token: str) -> AccessClaims:
+        """Return the claims of an access token of ours, expired or not. Raises TokenNotValid."""
+        return self._read(token, "access", _access_claims)
+
+    def read_refresh(self, token: str) -> RefreshClaims:
+        """Return the claims of a refresh token of ours, expired or not. Raises TokenNotValid."""
+        return self._read(token, "refresh", _refresh_claims)
+
+    def _refuse_expired(self, expires_at: int) -> None:
+        if clock.wall() >= expires_at + self._leeway.total_seconds():
+            raise TokenNotValid("expired")
+
+    def _read(self, token: str, kind: Kind, build: Callable[[Mapping[str, Any]], C]) -> C:
+        """Verify everything but the expiry. Whatever is wrong, it is one constant refusal."""
+        if len(token) > MAX_TOKEN_LENGTH or not _SHAPE.match(token):
+            raise TokenNotValid()
+        try:
+            payload = decode_token(token, allow_expired=True)
+            self._demand_common(token, payload, kind)
+            return build(payload)
+        except _REFUSALS:
+            raise TokenNotValid() from None
+
+    def _demand_common(self, token: str, payload: Mapping[str, Any], kind: Kind) -> None:
+        _demand(pyjwt.get_unverified_header(token).get("typ") == _TYP[kind], "typ")
+        _demand(payload.get("type") == kind, "type")
+        _demand(payload["iss"] == self._settings.jwt_encode_issuer, "iss")
+        _demand(payload["aud"] == self._settings.jwt_encode_audience, "aud")
+        issued, expires = _time(payload["iat"]), _time(payload["exp"])
+        _demand(_time(payload["nbf"]) == issued, "nbf")
+        life = MAX_ACCESS_SECONDS if kind == "access" else self._longest + 24 * 3600
+        _demand(issued <= expires <= issued + life, "exp")
+
+    def _mint_access(self, grant: Grant) -> str:
+        claims = self._common(grant, grant.access_jti, grant.issued_at, grant.access_expires.at) | {
+            "user_id": grant.user.id,
+            "user_type": grant.user.user_type,
+            "auth_time": int(grant.session.started_at.timestamp()),
+            "amr": ["pwd"],
+        }
+        if self._settings.identity_claims == "full":
+            claims |= {"email": grant.user.email, "name": grant.user.name}
+        token: str = create_access_token(
+            str(grant.user.id),
+            fresh=grant.fresh,
+            additional_claims=claims,
+            additional_headers=self._header("access"),
+        )
+        return token
+
+    def _mint_refresh(self, grant: Grant) -> str:
+        token: str = create_refresh_token(
+            str(grant.user.id),
+            additional_claims=self._common(
+                grant, grant.refresh_jti, grant.refresh_issued_at, grant.session.expires_at
+            ),
+            additional_headers=self._header("refresh"),
+        )
+        return token
+
+    def _common(
+        self, grant: Grant, jti: str, issued: datetime, expires: datetime
+    ) -> dict[str, Any]:
+        return {
+            "jti": jti,
+            "iat": int(issued.timestamp()),
+            "nbf": int(issued.timestamp()),
+            "exp": int(expires.timestamp()),
+            "sid": grant.session.id,
+            "gen": grant.generation,
+        }
+
+    def _header(self, kind: Kind) -> dict[str, str]:
+        return {"kid": self._ring.signing.kid, "typ": _TYP[kind]}
+
+
+def _access_claims(payload: Mapping[str, Any]) -> AccessClaims:
+    common = _common_claims(payload)
+    _demand(_integer(payload["user_id"]) == common["user_id"], "user_id")
+    _demand(payload["user_type"] in list(UserType), "user_type")
+    _demand(isinstance(payload["fresh"], bool), "fresh")
+    _demand(payload["amr"] == ["pwd"], "amr")
+    return AccessClaims(
+        **common,
+        user_type=payload["user_type"],
+        fresh=payload["fresh"],
+        auth_time=_time(payload["auth_time"]),
+    )
+
+
+def _refresh_claims(payload: Mapping[str, Any]) -> RefreshClaims:
+    return RefreshClaims(**_common_claims(payload))
+
+
+def _common_claims(payload: Mapping[str, Any]) -> dict[str, Any]:
+    subject, sid, jti = payload["sub"], payload["sid"], payload["jti"]
+    _demand(isinstance(subject, str) and re.fullmatch(r"[1-9]\d{0,17}", subject, re.ASCII), "sub")
+    _demand(isinstance(sid, str) and _SID.match(sid), "sid")
+    _demand(isinstance(jti, str) and _JTI.match(jti), "jti")
+    generation = _integer(payload["gen"])
+    _demand(1 <= generation <= _MAX_GENERATION, "gen")
+    return {
+        "user_id": int(subject),
+        "sid": sid,
+        "jti": jti,
+        "generation": generation,
+        "issued_at": payload["iat"],
+        "expires_at": payload["exp"],
+    }
+
+
+def _demand(holds: object, claim: str) -> None:
+    if not holds:
+        raise ValueError(claim)
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:  # a bool is an int to Python, and a float a number to JSON
+        raise TypeError("integer")
+    return value
+
+
+def _time(value: Any) -> int:
+    seconds = _integer(value)
+    _demand(0 < seconds < _MAX_TIME, "time")
+    return seconds

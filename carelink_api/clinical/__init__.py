@@ -1,0 +1,1 @@
+"""The clinical blueprint: what the guard guards."""

@@ -1,0 +1,254 @@
+"""Every setting, typed, read from the environment once and checked at start.
+
+Environment variables carry the prefix `CARELINK_`; `__` nests. Text is taken as it stands, booleans
+are true/false in any case, numbers and lists are JSON. What is unknown, malformed or unsafe stops
+the start with one sentence that names it (ASVS 13.1.1).
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+PREFIX = "CARELINK_"
+ProfileName = Literal["standard", "high_security", "extended"]
+MAX_ACCESS_SECONDS = 3600
+"""No access token may live longer: the pulse remembers ended sessions for this long."""
+MIN_SECRET_BYTES = 32
+"""HS256 wants a key at least as long as its hash (RFC 7518 §3.2)."""
+_GUESSABLE = ("secret", "changeme", "change-me", "password", "carelink", "example", "default")
+
+
+class UnsafeSettings(Exception):
+    """The settings do not allow a start. The message is one sentence for the operator."""
+
+
+def _true_or_false(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+
+
+class SessionProfile(BaseModel):
+    """A named set of lifetimes, all in seconds (`docs/design.md`, section 3)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    access_seconds: int = Field(ge=30, le=MAX_ACCESS_SECONDS)
+    absolute_seconds: int = Field(ge=60, le=7 * 24 * 3600)
+    idle_seconds: int = Field(ge=0, le=24 * 3600, description="0 turns the idle timeout off")
+
+    @property
+    def access(self) -> timedelta:
+        return timedelta(seconds=self.access_seconds)
+
+    @property
+    def absolute(self) -> timedelta:
+        return timedelta(seconds=self.absolute_seconds)
+
+    @property
+    def idle(self) -> timedelta | None:
+        return timedelta(seconds=self.idle_seconds) if self.idle_seconds else None
+
+
+class StandardProfile(SessionProfile):
+    access_seconds: int = Field(15 * 60, ge=30, le=MAX_ACCESS_SECONDS)
+    absolute_seconds: int = Field(12 * 3600, ge=60, le=7 * 24 * 3600)
+    idle_seconds: int = Field(0, ge=0, le=24 * 3600)
+
+
+class HighSecurityProfile(SessionProfile):
+    access_seconds: int = Field(5 * 60, ge=30, le=MAX_ACCESS_SECONDS)
+    absolute_seconds: int = Field(8 * 3600, ge=60, le=7 * 24 * 3600)
+    idle_seconds: int = Field(15 * 60, ge=0, le=24 * 3600)
+
+
+class ExtendedProfile(SessionProfile):
+    access_seconds: int = Field(30 * 60, ge=30, le=MAX_ACCESS_SECONDS)
+    absolute_seconds: int = Field(24 * 3600, ge=60, le=7 * 24 * 3600)
+    idle_seconds: int = Field(60 * 60, ge=0, le=24 * 3600)
+
+
+class SessionProfiles(BaseModel):
+    """The three profiles, each with its own defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    standard: StandardProfile = Field(default_factory=StandardProfile.model_construct)
+    high_security: HighSecurityProfile = Field(default_factory=HighSecurityProfile.model_construct)
+    extended: ExtendedProfile = Field(default_factory=ExtendedProfile.model_construct)
+
+    def __getitem__(self, name: str) -> SessionProfile:
+        if name not in get_args(ProfileName):
+            raise KeyError(name)
+        profile: SessionProfile = getattr(self, name)
+        return profile
+
+
+class Settings(BaseSettings):
+    """The running configuration. Build it with `load`, which adds the checks of `env`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    env: Literal["production", "development"] = "production"
+    # Both may hold a password, hence no repr.
+    sqlalchemy_database_uri: str = Field("", repr=False)
+    redis_url: str = Field("", repr=False)
+    jwt_secret_key: SecretStr = SecretStr("")
+    jwt_algorithm: Literal["HS256"] = "HS256"
+    jwt_decode_leeway: int = Field(10, ge=0, le=30)
+    jwt_encode_issuer: str = Field("carelink", min_length=1)
+    jwt_encode_audience: str = Field("carelink-api", min_length=1)
+    identity_claims: Literal["full", "minimal"] = "full"
+
+    rotate_refresh_tokens: Flag = True
+    rotation_grace_seconds: int = Field(10, ge=0, le=120)
+    lost_response_window_seconds: int = Field(900, ge=0, le=3600)
+    session_profiles: SessionProfiles = SessionProfiles()
+    shift_handoff_seconds: int = Field(1800, ge=0, le=4 * 3600)
+    shift_early_login_seconds: int = Field(1800, ge=0, le=4 * 3600)
+    max_sessions_per_user: int = Field(20, ge=1, le=1000)
+
+    password_hash_memory_kib: int = Field(19456, ge=64)
+    password_hash_iterations: int = Field(2, ge=1, le=20)
+
+    ratelimit_enabled: Flag = True
+    cors_origins: list[str] = []
+    trusted_proxies: int = Field(0, ge=0, le=10)
+    max_content_length: int = Field(64 * 1024, ge=1024, le=16 * 1024 * 1024)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def is_production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def leeway(self) -> timedelta:
+        """Clock-skew allowance on `exp`, `nbf` and `iat`, and on nothing else."""
+        return timedelta(seconds=self.jwt_decode_leeway)
+
+    @property
+    def rotation_grace(self) -> timedelta:
+        return timedelta(seconds=self.rotation_grace_seconds)
+
+    @property
+    def lost_response_window(self) -> timedelta:
+        return timedelta(seconds=self.lost_response_window_seconds)
+
+    @classmethod
+    def load(cls, instance: Path, **overrides: Any) -> Self:
+        """Read the environment, fill in development's defaults, and refuse what is unsafe.
+
+        Raises UnsafeSettings.
+        """
+        _refuse_unknown(os.environ)
+        try:
+            settings = cls(**overrides)
+        except ValidationError as error:
+            raise UnsafeSettings(_sentence(error)) from None
+        except SettingsError as error:  # a list or a nested value that is no JSON
+            name = str(error).split('"')[1].upper()
+            raise UnsafeSettings(f"{PREFIX}{name} is malformed: it must be JSON.") from None
+        if settings.is_production:
+            settings._check_production()
+            return settings._normalised()
+        return settings._with_development_defaults(instance)._normalised()
+
+    def _with_development_defaults(self, instance: Path) -> Self:
+        defaults: dict[str, Any] = {}
+        if not self.sqlalchemy_database_uri:
+            defaults["sqlalchemy_database_uri"] = f"sqlite:///{instance / 'carelink.db'}"
+        if not self.jwt_secret_key.get_secret_value():
+            defaults["jwt_secret_key"] = SecretStr(_kept_secret(instance / "jwt_secret"))
+        return self.model_copy(update=defaults)
+
+    def _normalised(self) -> Self:
+        """Name the PostgreSQL driver, so that a plain `postgres://` URL from a provider works."""
+        scheme, separator, rest = self.sqlalchemy_database_uri.partition("://")
+        if scheme in ("postgres", "postgresql"):
+            scheme = "postgresql+psycopg"
+        return self.model_copy(update={"sqlalchemy_database_uri": scheme + separator + rest})
+
+    def _check_production(self) -> None:
+        missing = [
+            PREFIX + name.upper()
+            for name in ("sqlalchemy_database_uri", "redis_url", "jwt_secret_key")
+            if not _plain(getattr(self, name))
+        ]
+        if missing:
+            raise UnsafeSettings(
+                f"CareLink does not start in production without {', '.join(missing)}; "
+                "to try it out on this machine use `make run`, or set CARELINK_ENV=development."
+            )
+        if fault := secret_fault(self.jwt_secret_key.get_secret_value()):
+            raise UnsafeSettings(
+                f"CARELINK_JWT_SECRET_KEY {fault}; make one with "
+                '`python -c "import secrets; print(secrets.token_urlsafe(48))"`.'
+            )
+        if self.password_hash_memory_kib * self.password_hash_iterations < 12288 * 3:
+            raise UnsafeSettings(
+                "CARELINK_PASSWORD_HASH_MEMORY_KIB and CARELINK_PASSWORD_HASH_ITERATIONS are "
+                "weaker than OWASP's least for argon2id (19456 KiB with 2, 12288 with 3)."
+            )
+        if "*" in self.cors_origins:
+            raise UnsafeSettings("CARELINK_CORS_ORIGINS must list exact origins, never *.")
+
+
+def secret_fault(secret: str) -> str | None:
+    """Return what is wrong with a signing secret, or None (RFC 8725 §3.5, ASVS 11.2.3)."""
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        return f"is shorter than {MIN_SECRET_BYTES} bytes"
+    if len(set(secret)) < 12:
+        return "repeats too few different characters to be random"
+    if any(word in secret.lower() for word in _GUESSABLE):
+        return "contains a word that guessers try first"
+    return None
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    nested = PREFIX + "SESSION_PROFILES__"
+    for name in environ:
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in known and not upper.startswith(nested):
+            raise UnsafeSettings(f"{name} is not a setting of CareLink; the README lists them all.")
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = "__".join(str(part) for part in first["loc"]) or "settings"
+    name, _, rest = where.partition("__")
+    return f"{PREFIX}{name.upper()}{'__' + rest if rest else ''} is malformed: {first['msg']}."
+
+
+def _kept_secret(path: Path) -> str:
+    """Return the secret that development keeps in `path`, making it on the first call."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48))
+    try:
+        os.link(draft, path)  # exclusive, and whole at once: several workers start together
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()

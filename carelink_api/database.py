@@ -1,0 +1,126 @@
+"""What every table and transaction shares: the typed base, UTC times, SQLite's manners."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Engine, MetaData, event
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+SQLITE_BUSY_MS = 5000
+_BEGIN = "sqlite_begin"
+_IMMEDIATE = "BEGIN IMMEDIATE"
+
+
+class Base(DeclarativeBase):
+    """Base of every table. Named constraints, so that migrations can change them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time. SQLite keeps no offset, so it is taken off and put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone must not reach the database")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def engine_options(uri: str) -> dict[str, Any]:
+    """Options of the requests' engine for this database URL."""
+    # hide_parameters: an error's text reaches the log, and parameters hold patient data.
+    options: dict[str, Any] = {"hide_parameters": True}
+    if uri.startswith("postgresql"):
+        options |= {
+            "isolation_level": "READ COMMITTED",  # the races of section 4 are closed for this one
+            "pool_size": 8,
+            "max_overflow": 24,
+            "pool_timeout": 3,
+            "pool_pre_ping": True,
+            "connect_args": postgres_limits(connect_s=3, statement_ms=10_000),
+        }
+    return options
+
+
+def postgres_limits(*, connect_s: int, statement_ms: int) -> dict[str, Any]:
+    """psycopg's connect arguments that keep a stuck server from holding a thread for ever."""
+    return {
+        "connect_timeout": connect_s,
+        "options": f"-c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
+        "tcp_user_timeout": statement_ms,
+    }
+
+
+@event.listens_for(Engine, "connect")
+def _on_connect(connection: Any, _record: Any) -> None:
+    if type(connection).__module__ != "sqlite3":
+        return
+    connection.isolation_level = None  # we say BEGIN ourselves, see below
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {SQLITE_BUSY_MS}",  # first: the next one may have to wait for a writer
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _on_begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def from_epoch(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@contextmanager
+def write_lock(connection: Connection) -> Iterator[Connection]:
+    """Run one write transaction on a bare connection, as `writing` does on a session."""
+    connection = connection.execution_options(**{_BEGIN: _IMMEDIATE})
+    with connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(sql: Session) -> Iterator[Session]:
+    """Run a use case that writes, in one transaction; commit at the end, roll back on an error.
+
+    On SQLite the write lock is taken at once: a transaction that reads first and writes later
+    fails with "database is locked" as soon as another one does the same.
+    """
+    if sql.in_transaction():
+        sql.rollback()  # a read before it must not lend it an older snapshot
+    sql.connection(execution_options={_BEGIN: _IMMEDIATE})
+    try:
+        yield sql
+        sql.commit()
+    except BaseException:
+        sql.rollback()
+        raise

@@ -1,0 +1,1 @@
+"""For operations: probes, metrics and the command line."""

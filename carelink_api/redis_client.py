@@ -1,0 +1,115 @@
+"""The one function that builds Redis clients, and the one parser of `CARELINK_REDIS_URL`.
+
+Short time limits and **no library retries**: redis-py's defaults turn a hung server into seconds
+per request, and a retried write may land after the answer. Primaries only: a lagging replica
+would accept a revoked token.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from .config import UnsafeSettings
+
+REQUEST_TIMEOUT_SECONDS = 0.1
+Client = redis.Redis
+_SCHEMES: dict[str, Literal["single", "sentinel", "cluster"]] = {
+    "redis": "single",
+    "rediss": "single",
+    "unix": "single",
+    "redis+sentinel": "sentinel",
+    "redis+cluster": "cluster",
+}
+
+
+@dataclass(frozen=True)
+class RedisTarget:
+    """What a Redis URL names."""
+
+    kind: Literal["single", "sentinel", "cluster"]
+    url: str
+    nodes: tuple[tuple[str, int], ...] = ()
+    service: str = ""
+    username: str | None = None
+    password: str | None = None
+
+
+def parse(url: str) -> RedisTarget:
+    """Take a URL apart. Raises UnsafeSettings with a sentence, never with the password."""
+    kind = _SCHEMES.get(url.partition("://")[0])
+    if kind is None:
+        raise UnsafeSettings(f"CARELINK_REDIS_URL must start with one of {', '.join(_SCHEMES)}.")
+    if kind == "single":
+        return RedisTarget(kind, url)
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = credentials.partition(":")
+    try:
+        nodes = tuple(
+            _node(host, 26379 if kind == "sentinel" else 6379) for host in hosts.split(",")
+        )
+    except ValueError:
+        raise UnsafeSettings("CARELINK_REDIS_URL has a host or port that is none.") from None
+    service = parts.path.strip("/")
+    if kind == "sentinel" and not service:
+        raise UnsafeSettings("CARELINK_REDIS_URL must name the Sentinel service: …/mymaster.")
+    return RedisTarget(
+        kind, url, nodes, service, unquote(username) or None, unquote(password) or None
+    )
+
+
+def build(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> Client:
+    """Return a client for any supported URL. Single and Sentinel connect on first use."""
+    target = parse(url)
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if target.kind == "single":
+        return redis.Redis.from_url(url, **options)
+    options |= {"username": target.username, "password": target.password}
+    # Typed loosely: redis-py has no common base class for what behaves alike.
+    connect: Any = {"sentinel": _sentinel, "cluster": _cluster}[target.kind]
+    return cast(Client, connect(target, options))
+
+
+def _sentinel(target: RedisTarget, options: dict[str, Any]) -> Any:
+    connect: Any = Sentinel
+    return connect(list(target.nodes), sentinel_kwargs=options, **options).master_for(
+        target.service
+    )
+
+
+def _cluster(target: RedisTarget, options: dict[str, Any]) -> Any:
+    node: Any = ClusterNode
+    nodes = [node(host, port) for host, port in target.nodes]
+    return RedisCluster(startup_nodes=nodes, **options)
+
+
+def limiter_storage(url: str, client: Client) -> tuple[str, dict[str, Any]]:
+    """Return Flask-Limiter's storage URI and options, sharing the pool where it can."""
+    target = parse(url)
+    if target.kind == "single":
+        return "redis://", {"connection_pool": client.connection_pool}
+    options: dict[str, Any] = {
+        "socket_timeout": REQUEST_TIMEOUT_SECONDS,
+        "socket_connect_timeout": REQUEST_TIMEOUT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if target.kind == "sentinel":
+        options["use_replicas"] = False
+    return url, options
+
+
+def _node(host: str, default_port: int) -> tuple[str, int]:
+    parts = urlsplit(f"//{host}")
+    if not parts.hostname:
+        raise ValueError(host)
+    return parts.hostname, parts.port or default_port

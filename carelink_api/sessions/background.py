@@ -1,0 +1,29 @@
+"""A daemon thread that is started after the fork, and started again when it has died."""
+
+import os
+import threading
+from collections.abc import Callable
+
+
+class DaemonThread:
+    """Runs `target`, which loops for ever, once per process."""
+
+    def __init__(self, name: str, target: Callable[[], None]) -> None:
+        self._name = name
+        self._target = target
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    def ensure_running(self) -> None:
+        """Start it unless it runs in this process. Cheap when it does."""
+        if self._runs():
+            return
+        with self._lock:
+            if not self._runs():
+                self._pid = os.getpid()
+                self._thread = threading.Thread(target=self._target, name=self._name, daemon=True)
+                self._thread.start()
+
+    def _runs(self) -> bool:
+        return self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()

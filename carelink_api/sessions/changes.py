@@ -1,0 +1,59 @@
+"""What workers and housekeeper read by: ended sessions in the order of their change numbers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.orm import Session as Sql
+
+from .models import ChangeCounter, Session
+
+_COLUMNS = (
+    Session.id,
+    Session.refuse_from,
+    Session.end_reason,
+    Session.change_number,
+    Session.latest_expires_at,
+)
+ChangeRow = Row[str, datetime | None, str | None, int | None, datetime]
+_Query = Select[str, datetime | None, str | None, int | None, datetime]
+
+
+def take_change_number(sql: Sql) -> int:
+    """Take the next number. Do it before any session row is locked: its lock orders commits."""
+    taken = sql.execute(
+        update(ChangeCounter)
+        .where(ChangeCounter.id == 1)
+        .values(value=ChangeCounter.value + 1)
+        .returning(ChangeCounter.value)
+    )
+    return taken.scalar_one()
+
+
+def latest_change(connection: Connection) -> int:
+    """Return the newest committed change number."""
+    return connection.execute(select(ChangeCounter.value).where(ChangeCounter.id == 1)).scalar_one()
+
+
+def changes_after(connection: Connection, number: int) -> Sequence[ChangeRow]:
+    """Return every session that changed after `number`, oldest change first."""
+    return _read(connection, select(*_COLUMNS).where(Session.change_number > number))
+
+
+def refused_since(connection: Connection, since: datetime) -> Sequence[ChangeRow]:
+    """Return every session refused from a time after `since`, or from a time ahead."""
+    return _read(connection, select(*_COLUMNS).where(Session.refuse_from > since))
+
+
+def _read(connection: Connection, query: _Query) -> Sequence[ChangeRow]:
+    return connection.execute(query.order_by(Session.change_number)).all()
+
+
+def count_refused(sql: Sql, now: datetime) -> int:
+    """Return how many sessions Redis should hold now."""
+    return sql.execute(
+        select(func.count())
+        .select_from(Session)
+        .where(Session.refuse_from <= now, Session.latest_expires_at > now)
+    ).scalar_one()

@@ -1,0 +1,78 @@
+"""Ending sessions: in SQL with a change number, then in Redis and in this worker's memory."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy.orm import Session as Sql
+
+from ..audit.events import Event, Outcome
+from ..audit.models import AuditEvent
+from ..audit.record import event_values
+from .changes import take_change_number
+from .denylist import Entry
+from .models import Session
+from .reasons import EndReason
+from .runtime import runtime
+
+MAX_BATCH = 1000
+"""Rows that one change number, and so one short transaction, may cover."""
+
+_EVENT = {
+    EndReason.LOGGED_OUT: Event.SESSION_LOGGED_OUT,
+    EndReason.REUSED: Event.SESSION_REUSED,
+    EndReason.SESSION_EXPIRED: Event.SESSION_EXPIRED,
+    EndReason.IDLE: Event.SESSION_EXPIRED,
+    EndReason.SHIFT_ENDED: Event.SESSION_EXPIRED,
+}
+
+
+def end_sessions(
+    sql: Sql,
+    *which: ColumnElement[bool],
+    reason: EndReason,
+    now: datetime,
+    actor: str | None,
+    jti: str | None = None,
+    **detail: Any,
+) -> list[Entry]:
+    """End the live sessions that match; return what Redis has to learn. One event for each.
+
+    Takes the change number before it locks a session row, so that numbers commit in order.
+    """
+    number = take_change_number(sql)
+    ended = sql.execute(
+        update(Session)
+        .where(*which, Session.ended_at.is_(None))
+        .values(ended_at=now, end_reason=reason, refuse_from=now, change_number=number)
+        .returning(Session.id, Session.user_id, Session.latest_expires_at)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if ended:
+        outcome = Outcome.ALERT if reason is EndReason.REUSED else Outcome.SUCCESS
+        common = event_values(
+            _EVENT.get(reason, Event.SESSION_REVOKED),
+            now=now,
+            outcome=outcome,
+            reason=reason,
+            actor=actor,
+            **detail,
+        )
+        common["jti"] = jti
+        sql.execute(
+            insert(AuditEvent), [common | {"sid": row.id, "user_id": row.user_id} for row in ended]
+        )
+    return [Entry(row.id, reason, now, row.latest_expires_at) for row in ended]
+
+
+def publish(entries: Sequence[Entry]) -> bool:
+    """Tell this worker and Redis what has been ended and committed; return whether Redis took it.
+
+    False means pending: the housekeeper writes it later, and the pulse makes it hold meanwhile.
+    """
+    if not entries:
+        return True
+    parts = runtime()
+    parts.pulse.remember(entries)
+    return parts.denylist.publish(entries)

@@ -1,0 +1,59 @@
+"""What a login or refresh grants: everything that is needed to mint the tokens, and no token."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..config import Settings
+from .lifetimes import AccessExpiry, access_expiry
+from .rows import Loaded, SessionFacts, UserFacts
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One access token and one refresh token, not yet signed."""
+
+    user: UserFacts
+    session: SessionFacts
+    generation: int
+    issued_at: datetime
+    access_jti: str
+    access_expires: AccessExpiry
+    refresh_jti: str
+    refresh_issued_at: datetime
+    fresh: bool = False
+    reissued: bool = False
+
+
+def new_sid() -> str:
+    """Return 128 random bits in 22 URL-safe characters (ASVS 7.2.3)."""
+    return secrets.token_urlsafe(16)
+
+
+def new_jti() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def grant_from(
+    row: Loaded,
+    now: datetime,
+    settings: Settings,
+    *,
+    generation: int,
+    refresh_jti: str,
+    refresh_issued_at: datetime,
+    reissued: bool = False,
+) -> Grant:
+    """Return what a refresh grants: a new access token beside this refresh token."""
+    access = settings.session_profiles[row.session.profile].access
+    return Grant(
+        row.user,
+        row.session,
+        generation,
+        now,
+        new_jti(),
+        access_expiry(now, access, row.session.expires_at, row.lineage.idle_at),
+        refresh_jti,
+        refresh_issued_at,
+        reissued=reissued,
+    )

@@ -1,0 +1,119 @@
+"""The guard: the one place that lets an authenticated request in.
+
+One signature check (or a look into the verified-token cache) and one Redis round trip; no SQL
+unless both the pulse and Redis fail. The table stands in `docs/design.md`, section 5.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from flask import g, request
+
+from .. import web
+from ..errors import InvalidRequest, NotAuthenticated, TokenNotValid, Unavailable
+from .claims import AccessClaims
+from .denylist import Denylist, DenylistUnavailable
+from .pulse import Pulse
+from .reasons import public_reason
+from .runtime import runtime
+
+View = TypeVar("View", bound=Callable[..., Any])
+BACKGROUND_HEADER = "HTTP_X_CARELINK_BACKGROUND"
+
+
+class Guard:
+    """Decides whether a verified token's session still stands."""
+
+    def __init__(self, denylist: Denylist, pulse: Pulse, look: Callable[[], bool]) -> None:
+        self._denylist = denylist
+        self._pulse = pulse
+        self._look = look
+        """Makes the pulse look into SQL now; returns whether it did."""
+
+    def refusal(self, sid: str, jti: str, now: datetime) -> str | None:
+        """Return the public reason for which the token is refused, or None: it is clean.
+
+        Raises Unavailable where nobody can tell.
+        """
+        if remembered := self._pulse.find(sid, now):
+            return remembered
+        try:
+            listed = self._denylist.find(sid, jti)
+            redis_answers = True
+        except DenylistUnavailable:
+            listed, redis_answers = None, False
+        if listed:
+            return public_reason(listed)
+        if self._pulse.is_fresh():
+            return None
+        if self._look():
+            return self._pulse.find(sid, now)
+        if redis_answers:
+            return None
+        raise Unavailable()
+
+
+def authenticated(view: View) -> View:
+    """Let a view run only with a good access token; the call counts as the user's activity.
+
+    Raises NotAuthenticated, InvalidRequest, TokenNotValid, Unavailable.
+    """
+    return _guarded(view, user_caused=True)
+
+
+def polling(view: View) -> View:
+    """Like `authenticated`, for a route that clients call by themselves: no activity."""
+    return _guarded(view, user_caused=False)
+
+
+def claims() -> AccessClaims:
+    """Return the claims of the current request's access token."""
+    return cast(AccessClaims, g.claims)
+
+
+def _guarded(view: View, *, user_caused: bool) -> View:
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        _admit(user_caused=user_caused)
+        return view(*args, **kwargs)
+
+    return cast(View, guarded)
+
+
+def _admit(*, user_caused: bool) -> None:
+    parts = runtime()
+    parts.keep_alive()
+    token = bearer_token()
+    if token is None:
+        raise NotAuthenticated()
+    found = parts.verify_access(token)
+    now = web.now()
+    if reason := parts.guard.refusal(found.sid, found.jti, now):
+        raise TokenNotValid(reason)
+    g.claims = found
+    background = request.environ.get(BACKGROUND_HEADER, "").strip() == "1"
+    parts.activity.note(
+        found.sid, found.generation, now.timestamp(), active=user_caused and not background
+    )
+
+
+def bearer_token() -> str | None:
+    """Return the bearer token of the Authorization header; None where there is no such credential.
+
+    Raises InvalidRequest for two credentials at once (RFC 6750 §3.1). The scheme is
+    case-insensitive (RFC 9110 §11.1).
+    """
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    scheme, _, credential = header.partition(" ")
+    credential = credential.strip()
+    if "," in header or " " in credential:
+        challenge = 'Bearer realm="carelink", error="invalid_request"'
+        raise InvalidRequest(
+            "Send one credential in one Authorization header.",
+            headers={"WWW-Authenticate": challenge},
+        )
+    if scheme.lower() != "bearer" or not credential:
+        return None
+    return cast(str, credential)

@@ -1,0 +1,141 @@
+"""Use case: log in. Outside, every refusal looks and costs the same (ASVS 6.3.8)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session as Sql
+
+from ..accounts import service as accounts
+from ..accounts.login_delay import MAX_FAILURES
+from ..accounts.models import User
+from ..accounts.passwords import passwords
+from ..audit.events import Event, Outcome
+from ..audit.record import record
+from ..database import writing
+from ..errors import InvalidCredentials
+from .denylist import Entry
+from .ending import publish
+from .grants import Grant
+from .models import Session
+from .runtime import runtime
+from .starting import Device, lock_user, start_session
+
+KNOWN_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What somebody claims to be, and from where."""
+
+    email: str
+    password: str
+    user_type: str | None
+    device: Device
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What is known before the password has been verified, read in a transaction of its own."""
+
+    id: int
+    password_hash: str
+    refused: str | None
+    """Why even the right password would not do."""
+    must_write: bool
+
+
+def log_in(sql: Sql, attempt: Attempt, *, now: datetime) -> Grant:
+    """Return a new session's grant. Raises InvalidCredentials, Throttled (too many hash at once).
+
+    The password is verified outside any transaction, so that no lock and no connection waits for
+    argon2; the transaction that starts the session makes sure that nothing has changed since.
+    """
+    account = _look_up(sql, attempt, now)
+    sql.rollback()
+    right = passwords().verify(account.password_hash if account else None, attempt.password)
+    refused = "unknown_user" if account is None else account.refused
+    if account is None or refused or not right:
+        _record_refusal(sql, account, refused or "wrong_password", now)
+        raise InvalidCredentials()
+    new_hash = _rehashed(account, attempt.password)
+    try:
+        with writing(sql):
+            grant, capped = _start(sql, account, attempt, new_hash, now)
+    except InvalidCredentials:
+        _record_refusal(sql, account, "changed_meanwhile", now)
+        raise
+    publish(capped)
+    return grant
+
+
+def _look_up(sql: Sql, attempt: Attempt, now: datetime) -> _Account | None:
+    user = accounts.find_user(sql, attempt.email)
+    if user is None:
+        return None
+    refused = None
+    if user.disabled_at is not None:
+        refused = "disabled"
+    elif attempt.user_type is not None and attempt.user_type != user.user_type:
+        refused = "wrong_user_type"
+    elif accounts.is_blocked(user, now) and not _is_known_from(sql, user, attempt.device, now):
+        refused = "blocked"
+    return _Account(user.id, user.password_hash, refused, bool(user.failed_logins))
+
+
+def _is_known_from(sql: Sql, user: User, device: Device, now: datetime) -> bool:
+    """Return whether the user has logged in from this address lately.
+
+    A stranger who guesses must not lock the owner out (ASVS 6.1.1); at 100 failures in a row
+    nobody gets in any more (NIST SP 800-63B-4 §3.2.2).
+    """
+    if user.failed_logins >= MAX_FAILURES or device.address is None:
+        return False
+    lately = exists().where(
+        Session.user_id == user.id,
+        Session.address == device.address,
+        Session.started_at > now - KNOWN_FOR,
+    )
+    return bool(sql.scalar(select(lately)))
+
+
+def _start(
+    sql: Sql, account: _Account, attempt: Attempt, new_hash: str | None, now: datetime
+) -> tuple[Grant, list[Entry]]:
+    must_write = account.must_write or new_hash is not None
+    user = lock_user(sql, account.id, account.password_hash, will_write=must_write)
+    if account.must_write:
+        accounts.record_success(sql, user.id)
+    if new_hash is not None:
+        _store_rehash(sql, user, new_hash, now)
+    return start_session(sql, user, runtime().settings, attempt.device, now=now)
+
+
+def _rehashed(account: _Account, password: str) -> str | None:
+    """Return the password's hash with today's parameters where the stored one is older."""
+    hasher = passwords()
+    return hasher.hash(password) if hasher.needs_rehash(account.password_hash) else None
+
+
+def _store_rehash(sql: Sql, user: User, new_hash: str, now: datetime) -> None:
+    sql.execute(
+        update(User)
+        .where(User.id == user.id, User.password_hash == user.password_hash)
+        .values(password_hash=new_hash)
+        .execution_options(synchronize_session=False)
+    )
+    record(sql, Event.PASSWORD_REHASHED, now=now, user_id=user.id)
+
+
+def _record_refusal(sql: Sql, account: _Account | None, reason: str, now: datetime) -> None:
+    with writing(sql):
+        if account is not None and reason == "wrong_password":
+            accounts.record_failed_login(sql, account.id, now)
+        record(
+            sql,
+            Event.LOGIN_BLOCKED if reason == "blocked" else Event.LOGIN_REFUSED,
+            now=now,
+            outcome=Outcome.REFUSED,
+            reason=reason,
+            user_id=account.id if account else None,
+        )

@@ -1,0 +1,120 @@
+"""Use cases on one's own sessions: log out, log out everywhere, list, end one, look at this one."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session as Sql
+
+from ..audit.record import acting
+from ..database import from_epoch, writing
+from ..errors import NotFound, TokenNotValid
+from .claims import AccessClaims, Claims
+from .denylist import Entry
+from .ending import end_sessions, publish
+from .models import Session
+from .reasons import EndReason
+from .rows import Loaded, load
+from .runtime import runtime
+
+LISTED_FOR = timedelta(days=30)
+"""How long ended sessions stay in the list, so that a user can see why they ended."""
+
+
+def log_out(sql: Sql, presented: Claims, *, now: datetime) -> bool:
+    """End the session of a token, expired or not; return whether Redis knows.
+
+    A session that has ended already is no error (RFC 7009 §2.2). The refresh token's `jti` and the
+    presented one are listed beside the session, for operators and other readers.
+    """
+    with writing(sql):
+        entries = end_sessions(
+            sql,
+            Session.id == presented.sid,
+            Session.user_id == presented.user_id,
+            reason=EndReason.LOGGED_OUT,
+            now=now,
+            actor=acting(presented.user_id),
+            jti=presented.jti,
+        )
+        current = _current_refresh(sql, presented.sid) if entries else None
+    if not entries:
+        return True
+    tokens = {presented.jti: from_epoch(presented.expires_at)} | (current or {})
+    listed = [
+        Entry(presented.sid, EndReason.LOGGED_OUT, now, until, jti) for jti, until in tokens.items()
+    ]
+    return publish([*entries, *listed])
+
+
+def log_out_everywhere(sql: Sql, user_id: int, *, now: datetime) -> tuple[int, bool]:
+    """End every session of the user; return how many, and whether Redis knows."""
+    with writing(sql):
+        entries = end_sessions(
+            sql,
+            Session.user_id == user_id,
+            reason=EndReason.LOGGED_OUT,
+            now=now,
+            actor=acting(user_id),
+        )
+    return len(entries), publish(entries)
+
+
+def end_own(sql: Sql, user_id: int, sid: str, *, now: datetime) -> bool:
+    """End one of the user's sessions; return whether Redis knows.
+
+    Raises NotFound for what is not the user's, or has ended: the two look alike.
+    """
+    with writing(sql):
+        entries = end_sessions(
+            sql,
+            Session.id == sid,
+            Session.user_id == user_id,
+            reason=EndReason.LOGGED_OUT,
+            now=now,
+            actor=acting(user_id),
+        )
+        if not entries:
+            raise NotFound()
+    return publish(entries)
+
+
+def list_own(
+    sql: Sql, user_id: int, *, page: int, page_size: int, now: datetime
+) -> tuple[Sequence[Session], int]:
+    """Return a page of the user's sessions, live ones first, then newest first; and how many."""
+    own = (Session.user_id == user_id, Session.started_at > now - LISTED_FOR)
+    rows = sql.scalars(
+        select(Session)
+        .where(*own)
+        .order_by(Session.ended_at.is_(None).desc(), Session.started_at.desc(), Session.id)
+        .offset((page - 1) * page_size)
+        .limit(page_size)
+    )
+    total = sql.scalar(select(func.count()).select_from(Session).where(*own))
+    return rows.all(), total or 0
+
+
+def look_at_own(sql: Sql, claims: AccessClaims) -> Loaded:
+    """Return the session of an access token. Raises TokenNotValid where the row is lost.
+
+    Kept for as long as the token is used, so that asking again costs no SQL; but where idle is on
+    or a shift may move, what matters changes, and the row is read each time.
+    """
+    parts = runtime()
+    kept = parts.own_sessions.get(claims.jti)
+    if kept is not None:
+        return kept
+    row = load(sql, claims.sid, parts.settings)
+    if row is None:
+        raise TokenNotValid(EndReason.REVOKED)
+    if row.lineage.idle is None and row.session.shift_id is None:
+        parts.own_sessions.put(claims.jti, row)
+    return row
+
+
+def _current_refresh(sql: Sql, sid: str) -> dict[str, datetime]:
+    row = sql.execute(
+        select(Session.refresh_jti, Session.expires_at).where(Session.id == sid)
+    ).one()
+    return {row.refresh_jti: row.expires_at}

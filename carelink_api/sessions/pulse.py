@@ -1,0 +1,177 @@
+"""A worker's twice-a-second look into SQL for sessions that have ended.
+
+It is what makes a revocation hold within a second whatever happens to Redis. `Pulse` is the look
+and what it remembers; `PulseThread` keeps it beating.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from .. import clock
+from ..database import postgres_limits
+from . import changes
+from .background import DaemonThread
+from .denylist import Entry
+from .ended import BULK, KEEP_SECONDS, EndedSessions
+from .reasons import EndReason, public_reason
+
+log = structlog.get_logger(__name__)
+
+INTERVAL_SECONDS = 0.5
+FRESH_SECONDS = 1.0
+LOOK_SECONDS = 0.3
+
+
+def pulse_engine(uri: str) -> Engine:
+    """Return an engine of one connection whose reads cannot hang for long."""
+    options: dict[str, Any] = {"hide_parameters": True, "pool_size": 1, "max_overflow": 0}
+    if uri.startswith("postgresql"):
+        options["isolation_level"] = "READ COMMITTED"
+        options["connect_args"] = postgres_limits(connect_s=1, statement_ms=1000) | {
+            "keepalives_idle": 1,
+            "keepalives_interval": 1,
+            "keepalives_count": 2,
+        }
+    return create_engine(uri, **options)
+
+
+class Pulse:
+    """Ended sessions, at most one beat old, and how old that beat is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ended = EndedSessions()
+        self._seen: int | None = None
+        """The newest change number read; None before the list has been read whole."""
+        self._last_good: tuple[float, float] | None = None
+        self._whole_once = False
+
+    @property
+    def size(self) -> int:
+        return len(self._ended)
+
+    @property
+    def has_read(self) -> bool:
+        """Whether the list was ever read whole."""
+        return self._whole_once
+
+    def age_seconds(self) -> float:
+        """Return the age of the last good read, from its start; infinite before the first.
+
+        By the clock that went further: one may have been set back, the other stopped in a
+        suspended machine.
+        """
+        if self._last_good is None:
+            return float("inf")
+        monotonic, wall = self._last_good
+        return max(clock.monotonic() - monotonic, clock.wall() - wall)
+
+    def is_fresh(self) -> bool:
+        return self.age_seconds() < FRESH_SECONDS
+
+    def find(self, sid: str, now: datetime) -> str | None:
+        """Return why `sid` is refused at `now`, or None."""
+        return self._ended.find(sid, now.timestamp())
+
+    def remember(self, entries: Sequence[Entry]) -> None:
+        """Know at once what this worker itself has ended."""
+        for entry in entries:
+            if entry.jti is None:
+                self._ended.add(entry.sid, entry.at.timestamp(), public_reason(entry.reason))
+
+    def beat(self) -> bool:
+        """Read what has changed; return whether SQL answered. One caller at a time."""
+        started = (clock.monotonic(), clock.wall())
+        try:
+            with self._engine.connect() as connection:
+                self._read(connection, clock.now())
+        except SQLAlchemyError as error:
+            log.warning("pulse_failed", kind=type(error).__name__)
+            self._seen = None  # read it whole next time: an answer may have been lost
+            self._engine.dispose()
+            return False
+        self._last_good = started
+        return True
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _read(self, connection: Connection, now: datetime) -> None:
+        newest = changes.latest_change(connection)
+        if self._seen is None or newest < self._seen:  # first, after an error, or a restored backup
+            self._read_whole(connection, now)
+        elif newest > self._seen:
+            rows = changes.changes_after(connection, self._seen)
+            _learn(self._ended, rows, now)
+            newest = max([newest, *(row.change_number or 0 for row in rows)])
+        self._seen = newest
+        self._ended.prune(now.timestamp())
+
+    def _read_whole(self, connection: Connection, now: datetime) -> None:
+        ended = EndedSessions()
+        since = now - timedelta(seconds=KEEP_SECONDS)
+        _learn(ended, changes.refused_since(connection, since), now)
+        ended.keep_refused_of(self._ended, now.timestamp())
+        self._ended = ended
+        self._whole_once = True
+
+
+def _learn(ended: EndedSessions, rows: Sequence[changes.ChangeRow], now: datetime) -> None:
+    sizes = Counter(row.change_number for row in rows)
+    for row in rows:
+        if row.refuse_from is None:
+            ended.withdraw(row.id, now.timestamp())
+        elif sizes[row.change_number] > BULK and row.refuse_from <= now:
+            ended.add_packed(row.id, row.refuse_from.timestamp())
+        else:
+            reason = public_reason(row.end_reason or EndReason.SHIFT_ENDED)
+            ended.add(row.id, row.refuse_from.timestamp(), reason)
+
+
+class PulseThread:
+    """Keeps one pulse beating in this process, and beats at once when somebody waits for it."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._daemon = DaemonThread("pulse", self._run)
+        self.ensure_running = self._daemon.ensure_running
+        self._wanted = threading.Event()
+        self._beaten = threading.Condition()
+        self._failed_at = float("-inf")
+
+    def look(self) -> bool:
+        """Wait, 300 ms at most, for a read that is fresh; return whether there is one.
+
+        All waiting requests share one read. After a failure nobody waits for another half second.
+        """
+        if clock.monotonic() - self._failed_at < INTERVAL_SECONDS:
+            return False
+        self.ensure_running()
+        self._wanted.set()
+        with self._beaten:
+            fresh = self._beaten.wait_for(self._pulse.is_fresh, LOOK_SECONDS)
+        if not fresh:
+            self._failed_at = clock.monotonic()
+        return fresh
+
+    def _run(self) -> None:
+        while True:
+            try:
+                good = self._pulse.beat()
+            except Exception:  # the thread must outlive whatever a driver throws; the age tells
+                log.exception("pulse_crashed")
+                good = False
+            if not good:
+                self._failed_at = clock.monotonic()
+            with self._beaten:
+                self._beaten.notify_all()
+            self._wanted.wait(INTERVAL_SECONDS)
+            self._wanted.clear()

@@ -1,0 +1,259 @@
+"""Use case: trade a refresh token for the next pair (`docs/design.md`, section 4).
+
+Three statements in one transaction: read the row, compare and swap it, write the event. Who loses
+the race for the swap reads again and decides again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session as Sql
+
+from ..audit.events import Event, Outcome
+from ..audit.record import acting, record
+from ..config import Settings
+from ..database import writing
+from ..errors import TokenNotValid, Unavailable
+from .claims import RefreshClaims
+from .denylist import Entry
+from .ending import end_sessions, publish
+from .grants import Grant, grant_from, new_jti
+from .models import Session
+from .reasons import EndReason, public_reason
+from .rotation import (
+    ALERT_STREAK,
+    Keep,
+    Refused,
+    Reissue,
+    Reuse,
+    Rotate,
+    RotationWindows,
+    Verdict,
+    decide_rotation,
+    retirements_after,
+    streak_after_rotation,
+)
+from .rows import Loaded, compare_and_swap, load
+from .runtime import runtime
+
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A refusal that has been recorded; the entries end the session, if it was reuse."""
+
+    reason: str
+    entries: tuple[Entry, ...] = ()
+
+
+def refresh(sql: Sql, presented: RefreshClaims, *, now: datetime) -> Grant:
+    """Return what the presented token is worth now.
+
+    Raises TokenNotValid with its reason, after the refusal and its consequence are committed.
+    """
+    settings = runtime().settings
+    with writing(sql):
+        outcome = _settle(sql, presented, now, settings)
+    if isinstance(outcome, Denied):
+        publish(outcome.entries)
+        raise TokenNotValid(public_reason(outcome.reason))
+    if outcome.generation > presented.generation and not outcome.reissued:
+        _list_retired(presented, now)
+    return outcome
+
+
+def peek(sql: Sql, presented: RefreshClaims, *, now: datetime) -> None:
+    """Hold a refresh token against its row and change nothing.
+
+    Raises TokenNotValid where a refresh would be refused.
+    """
+    settings = runtime().settings
+    row = load(sql, presented.sid, settings)
+    if row is None or row.user.id != presented.user_id:
+        raise TokenNotValid(EndReason.REVOKED)
+    match decide_rotation(row.lineage, presented.generation, now, _windows(settings)):
+        case Refused(reason):
+            raise TokenNotValid(public_reason(reason))
+        case Reuse():
+            raise TokenNotValid(EndReason.REVOKED)
+
+
+def _settle(
+    sql: Sql, presented: RefreshClaims, now: datetime, settings: Settings
+) -> Grant | Denied:
+    for _ in range(_ATTEMPTS):
+        row = load(sql, presented.sid, settings)
+        if row is None or row.user.id != presented.user_id:
+            return _refuse(sql, presented, EndReason.REVOKED, now)
+        verdict = decide_rotation(row.lineage, presented.generation, now, _windows(settings))
+        outcome = _apply(sql, row, presented, verdict, now, settings)
+        if outcome is not None:
+            return outcome
+    raise Unavailable(1)
+
+
+def _apply(
+    sql: Sql,
+    row: Loaded,
+    presented: RefreshClaims,
+    verdict: Verdict,
+    now: datetime,
+    settings: Settings,
+) -> Grant | Denied | None:
+    match verdict:
+        case Rotate(row_behind):
+            return _rotate(sql, row, presented, now, settings, row_behind=row_behind)
+        case Keep():
+            _record(sql, Event.SESSION_KEPT, row, presented, now)
+            return _current(row, now, settings, reissued=False)
+        case Reissue(streak):
+            return _reissue(sql, row, presented, now, settings, streak)
+        case Reuse():
+            return _end_reused(sql, row, presented, now)
+        case Refused(reason):
+            return _refuse(sql, presented, reason, now)
+
+
+def _rotate(
+    sql: Sql,
+    row: Loaded,
+    presented: RefreshClaims,
+    now: datetime,
+    settings: Settings,
+    *,
+    row_behind: bool,
+) -> Grant | None:
+    """Swap in the next generation; None when another request has changed the row first."""
+    session, jti = row.lineage, new_jti()
+    retired = retirements_after(session, presented.generation, now, settings.rotation_grace)
+    swapped = compare_and_swap(
+        sql,
+        row.session.id,
+        session.generation,
+        generation=presented.generation + 1,
+        refresh_jti=jti,
+        refresh_issued_at=now,
+        predecessor_retired_at=now,
+        retired=[[generation, at.timestamp()] for generation, at in retired],
+        late_reissues=streak_after_rotation(session),
+    )
+    if not swapped:
+        return None
+    event = Event.SESSION_ROW_BEHIND if row_behind else Event.SESSION_REFRESHED
+    outcome = Outcome.ALERT if row_behind else Outcome.SUCCESS
+    _record(sql, event, row, presented, now, outcome, issued=jti)
+    return grant_from(
+        row,
+        now,
+        settings,
+        generation=presented.generation + 1,
+        refresh_jti=jti,
+        refresh_issued_at=now,
+    )
+
+
+def _reissue(
+    sql: Sql,
+    row: Loaded,
+    presented: RefreshClaims,
+    now: datetime,
+    settings: Settings,
+    streak: int | None,
+) -> Grant | None:
+    """Answer with the current generation again; None when the row has changed meanwhile."""
+    generation = row.lineage.generation
+    first_late = streak is not None and row.lineage.late_generation != generation
+    if first_late and not compare_and_swap(
+        sql, row.session.id, generation, late_reissues=streak, late_generation=generation
+    ):
+        return None
+    alarming = streak is not None and streak >= ALERT_STREAK
+    _record(
+        sql,
+        Event.SESSION_REISSUED,
+        row,
+        presented,
+        now,
+        Outcome.ALERT if alarming else Outcome.SUCCESS,
+        late_streak=streak or 0,
+        generations_back=generation - presented.generation,
+    )
+    return _current(row, now, settings, reissued=True)
+
+
+def _current(row: Loaded, now: datetime, settings: Settings, *, reissued: bool) -> Grant:
+    return grant_from(
+        row,
+        now,
+        settings,
+        generation=row.lineage.generation,
+        refresh_jti=row.refresh_jti,
+        refresh_issued_at=row.refresh_issued_at,
+        reissued=reissued,
+    )
+
+
+def _end_reused(sql: Sql, row: Loaded, presented: RefreshClaims, now: datetime) -> Denied | None:
+    """End the session, and only this one; committed before the refusal is sent (RFC 9700)."""
+    entries = end_sessions(
+        sql,
+        Session.id == row.session.id,
+        reason=EndReason.REUSED,
+        now=now,
+        actor=None,
+        jti=presented.jti,
+        generations_back=row.lineage.generation - presented.generation,
+    )
+    return Denied(EndReason.REUSED, tuple(entries)) if entries else None
+
+
+def _refuse(sql: Sql, presented: RefreshClaims, reason: str, now: datetime) -> Denied:
+    record(
+        sql,
+        Event.REFRESH_REFUSED,
+        now=now,
+        outcome=Outcome.REFUSED,
+        reason=reason,
+        user_id=presented.user_id,
+        sid=presented.sid,
+        jti=presented.jti,
+    )
+    return Denied(reason)
+
+
+def _record(
+    sql: Sql,
+    event: Event,
+    row: Loaded,
+    presented: RefreshClaims,
+    now: datetime,
+    outcome: Outcome = Outcome.SUCCESS,
+    **detail: Any,
+) -> None:
+    record(
+        sql,
+        event,
+        now=now,
+        outcome=outcome,
+        actor=acting(row.user.id),
+        user_id=row.user.id,
+        sid=row.session.id,
+        jti=presented.jti,
+        **detail,
+    )
+
+
+def _windows(settings: Settings) -> RotationWindows:
+    return RotationWindows(
+        settings.rotation_grace, settings.lost_response_window, settings.rotate_refresh_tokens
+    )
+
+
+def _list_retired(presented: RefreshClaims, now: datetime) -> None:
+    """Put the retired `jti` on the denylist, for operators and other readers; the row decides."""
+    denylist = runtime().denylist
+    if not denylist.breaker_open:  # not worth a time-out: nothing rests on this entry
+        until = now.fromtimestamp(presented.expires_at, now.tzinfo)
+        denylist.publish([Entry(presented.sid, "rotated", now, until, presented.jti)])

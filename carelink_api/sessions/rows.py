@@ -1,0 +1,117 @@
+"""The statements on one session's row, and what they return to the rules."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import Row
+from sqlalchemy.orm import Session as Sql
+
+from ..accounts.models import Unit, User
+from ..config import Settings
+from ..database import from_epoch
+from .lifetimes import idle_deadline
+from .models import Session
+from .rotation import Lineage
+
+
+@dataclass(frozen=True)
+class UserFacts:
+    """What tokens and answers say about a user."""
+
+    id: int
+    email: str
+    name: str
+    user_type: str
+    unit: str | None
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What answers say about a session."""
+
+    id: str
+    profile: str
+    started_at: datetime
+    expires_at: datetime
+    idle_timeout_seconds: int
+    shift_id: int | None
+    shift_ends_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A session's row, joined with its user."""
+
+    user: UserFacts
+    session: SessionFacts
+    lineage: Lineage
+    refresh_jti: str
+    refresh_issued_at: datetime
+    last_active_at: datetime
+    latest_expires_at: datetime
+
+
+_SESSION_COLUMNS = tuple(
+    column for column in Session.__table__.columns if column.name not in ("device_name", "address")
+)
+_LOAD = (
+    select(*_SESSION_COLUMNS, User.email, User.name, User.user_type, User.disabled_at,
+           Unit.name.label("unit"))
+    .join(User, Session.user_id == User.id)
+    .outerjoin(Unit, User.unit_id == Unit.id)
+)  # fmt: skip
+
+
+def load(sql: Sql, sid: str, settings: Settings) -> Loaded | None:
+    """Read a session with its user in one statement; None where there is no such session."""
+    row = sql.execute(_LOAD.where(Session.id == sid)).one_or_none()
+    return None if row is None else _loaded(row, settings)
+
+
+def _loaded(row: Row[*tuple[Any, ...]], settings: Settings) -> Loaded:
+    profile = settings.session_profiles[row.profile]
+    return Loaded(
+        user=UserFacts(row.user_id, row.email, row.name, row.user_type, row.unit),
+        session=SessionFacts(
+            row.id,
+            row.profile,
+            row.started_at,
+            row.expires_at,
+            profile.idle_seconds,
+            row.shift_id,
+            row.shift_ends_at,
+        ),
+        lineage=Lineage(
+            generation=row.generation,
+            predecessor_retired_at=row.predecessor_retired_at,
+            retired=[(int(generation), from_epoch(at)) for generation, at in row.retired],
+            used_generation=row.used_generation,
+            late_reissues=row.late_reissues,
+            late_generation=row.late_generation,
+            expires_at=row.expires_at,
+            shift_ends_at=row.shift_ends_at,
+            idle=profile.idle,
+            idle_at=idle_deadline(row.last_active_at, profile.idle),
+            ended_reason=row.end_reason if row.ended_at is not None else None,
+            refuse_from=row.refuse_from,
+            user_disabled=row.disabled_at is not None,
+        ),
+        refresh_jti=row.refresh_jti,
+        refresh_issued_at=row.refresh_issued_at,
+        last_active_at=row.last_active_at,
+        latest_expires_at=row.latest_expires_at,
+    )
+
+
+def compare_and_swap(sql: Sql, sid: str, expected: int, /, **values: Any) -> bool:
+    """Change the row if it still has the expected generation and goes on; return whether it did."""
+    changed = sql.execute(
+        update(Session)
+        .where(Session.id == sid, Session.generation == expected, Session.ended_at.is_(None))
+        .values(**values)
+        .returning(Session.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.one_or_none() is not None
