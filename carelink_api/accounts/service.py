@@ -110,9 +110,9 @@ def create_user(
 
 
 def hash_new_password(password: str, *, context: Sequence[str], field: str = "password") -> str:
-    """Return the hash of a new password; call it before the write lock is taken: it takes long.
+    """Check and hash a new password; call it before the write lock is taken: it takes long.
 
-    `context` as from `password_context`; `field` is what the caller's body calls the password.
+    `context` is from `password_context`; `field` is what the caller's body calls the password.
     Raises WeakPassword where `password_rules` finds a fault, Throttled.
     """
     if faults := password_faults(password, context=context):
@@ -121,7 +121,7 @@ def hash_new_password(password: str, *, context: Sequence[str], field: str = "pa
 
 
 def password_context(user: User) -> list[str]:
-    """Return what a guesser knows about an account, for `hash_new_password`."""
+    """Return what a guesser knows about an account, for the check of a new password."""
     return [user.email, user.name, user.unit.name if user.unit else ""]
 
 
