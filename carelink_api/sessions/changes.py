@@ -1,6 +1,6 @@
 """What workers and housekeeper read by: ended sessions in the order of their change numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, func, select, update
@@ -18,6 +18,9 @@ _COLUMNS = (
 )
 ChangeRow = Row[str, datetime | None, str | None, int | None, datetime]
 _Query = Select[str, datetime | None, str | None, int | None, datetime]
+
+
+_STREAMED = 1000
 
 
 def take_change_number(sql: Sql) -> int:
@@ -44,6 +47,21 @@ def changes_after(connection: Connection, number: int) -> Sequence[ChangeRow]:
 def refused_since(connection: Connection, since: datetime) -> Sequence[ChangeRow]:
     """Return every session refused from a time after `since`, or from a time ahead."""
     return _read(connection, select(*_COLUMNS).where(Session.refuse_from > since))
+
+
+def refused_between(
+    connection: Connection, after: datetime, until: datetime
+) -> Sequence[ChangeRow]:
+    """Return every session whose end, decided on earlier, has come due since."""
+    due = (Session.refuse_from > after, Session.refuse_from <= until)
+    return _read(connection, select(*_COLUMNS).where(*due))
+
+
+def stream_refused(connection: Connection, now: datetime) -> Iterator[Sequence[ChangeRow]]:
+    """Yield, a thousand at a time and in flat memory, the sessions that Redis should hold."""
+    query = select(*_COLUMNS).where(Session.refuse_from <= now, Session.latest_expires_at > now)
+    with connection.execution_options(yield_per=_STREAMED).execute(query) as result:
+        yield from result.partitions()
 
 
 def _read(connection: Connection, query: _Query) -> Sequence[ChangeRow]:

@@ -1,0 +1,119 @@
+"""The housekeeper: publishes what Redis has missed, and expires sessions when their time comes.
+
+One loop, one command. Two at once are safe: what is published is never changed, and a session is
+ended by one `UPDATE … WHERE ended_at IS NULL`, whoever comes first.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import get_args
+
+import structlog
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session as Sql
+
+from . import clock
+from .config import ProfileName, Settings
+from .database import writing
+from .extensions import db
+from .sessions.ending import MAX_BATCH, end_sessions, publish
+from .sessions.lifetimes import IDLE_NOTICE
+from .sessions.models import Session
+from .sessions.publishing import Publisher
+from .sessions.reasons import EndReason
+from .sessions.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+ACTOR = "housekeeper"
+TICK_SECONDS = 1.0
+RECONCILE_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Chores:
+    """What one round has done."""
+
+    expired: int
+    redis_knows: bool
+
+
+class Housekeeper:
+    """Does the rounds; remembers between them what Redis is known to hold."""
+
+    def __init__(self, parts: Runtime) -> None:
+        self._settings = parts.settings
+        self._publisher = Publisher(parts.denylist)
+        self._reconciled_at: datetime | None = None
+
+    def round(self, sql: Sql, now: datetime) -> Chores:
+        """Expire, then publish. Raises SQLAlchemyError while the database does not answer."""
+        expired = sum(
+            len(sids)
+            for reason, over in _overdue(self._settings, now)
+            for sids in _end_batches(sql, reason, over, now)
+        )
+        redis_knows = self._publish(sql, now)
+        sql.rollback()  # the reads' transaction
+        return Chores(expired, redis_knows)
+
+    def _publish(self, sql: Sql, now: datetime) -> bool:
+        due = self._reconciled_at is None or now - self._reconciled_at >= RECONCILE_EVERY
+        if not due:
+            return self._publisher.catch_up(sql.connection(), now)
+        if not self._publisher.reload(sql.connection(), now):
+            return False
+        self._reconciled_at = now
+        return True
+
+
+def _overdue(settings: Settings, now: datetime) -> Iterator[tuple[EndReason, ColumnElement[bool]]]:
+    """Yield each way in which time ends a session, and which sessions it has ended by `now`."""
+    yield EndReason.SHIFT_ENDED, Session.shift_ends_at <= now
+    yield EndReason.SESSION_EXPIRED, Session.expires_at <= now
+    idle = []
+    for name in get_args(ProfileName):
+        timeout = settings.session_profiles[name].idle
+        if timeout is not None:
+            deadline = now - timeout - IDLE_NOTICE
+            idle.append((Session.profile == name) & (Session.last_active_at < deadline))
+    if idle:
+        yield EndReason.IDLE, or_(*idle)
+
+
+def _end_batches(
+    sql: Sql, reason: EndReason, over: ColumnElement[bool], now: datetime
+) -> Iterator[list[str]]:
+    while True:
+        with writing(sql):
+            live = select(Session.id).where(over, Session.ended_at.is_(None)).limit(MAX_BATCH)
+            sids = sql.scalars(live).all()
+            if not sids:
+                return
+            # Asked again in the UPDATE: activity may have been written meanwhile.
+            which = (Session.id.in_(sids), over)
+            entries = end_sessions(sql, *which, reason=reason, now=now, actor=ACTOR)
+        publish([entry for entry in entries if entry.until > now])
+        yield [entry.sid for entry in entries]
+
+
+def run(parts: Runtime, stopping: threading.Event) -> None:
+    """Do a round each second until `stopping` is set."""
+    keeper = Housekeeper(parts)
+    while not stopping.wait(TICK_SECONDS):
+        _one_round(keeper)
+
+
+def _one_round(keeper: Housekeeper) -> None:
+    sql = db.session()
+    try:
+        chores = keeper.round(sql, clock.now())
+    except SQLAlchemyError as error:  # the next round tries again; nothing is lost meanwhile
+        sql.rollback()
+        log.warning("housekeeping_failed", kind=type(error).__name__)
+        return
+    if chores.expired or not chores.redis_knows:
+        log.info("housekeeping", expired=chores.expired, redis_knows=chores.redis_knows)

@@ -1,0 +1,35 @@
+"""Command that runs the housekeeper."""
+
+import signal
+import threading
+
+import click
+from flask.cli import with_appcontext
+
+from .. import clock
+from ..extensions import db
+from ..housekeeping import Housekeeper, run
+from ..sessions.runtime import runtime
+from .output import plain_failures
+
+
+@click.command("housekeep")
+@click.option("--once", is_flag=True, help="Do one round and stop; exit 1 if it was not complete.")
+@with_appcontext
+@plain_failures()
+def housekeep(once: bool) -> None:
+    """Publish to Redis what it has missed, and expire sessions. Runs until it is told to stop."""
+    if once:
+        _do_once()
+        return
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    run(runtime(), stopping)
+
+
+def _do_once() -> None:
+    chores = Housekeeper(runtime()).round(db.session(), clock.now())
+    click.echo(f"Sessions expired: {chores.expired}.")
+    if not chores.redis_knows:
+        raise click.ClickException("Redis does not take what it should hold; try again later.")
