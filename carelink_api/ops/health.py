@@ -1,6 +1,7 @@
 """What readiness looks at, and the rule by which a worker is ready."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -79,10 +80,14 @@ def check_database(sql: Sql) -> DatabaseCheck:
     return DatabaseCheck(ok=True, migrated=found == newest_migrations())
 
 
-def newest_migrations() -> set[str]:
+def newest_migrations() -> frozenset[str]:
     """Return the heads of this code's migrations."""
-    config = current_app.extensions["migrate"].migrate.get_config()
-    return set(ScriptDirectory.from_config(config).get_heads())
+    return _heads(current_app.extensions["migrate"].directory)
+
+
+@cache
+def _heads(directory: str) -> frozenset[str]:
+    return frozenset(ScriptDirectory(directory).get_heads())
 
 
 def check_redis(parts: Runtime) -> RedisCheck:

@@ -1,24 +1,23 @@
 """GET /api/appointments/: whose, which, in what order, and what is written about it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
+from werkzeug.test import TestResponse
 
 from carelink_api.accounts.models import User
 from carelink_api.audit.models import AuditEvent
 from carelink_api.clinical.models import Appointment
-
-from ..conftest import Auth
+from tests.auth_helper import Auth
 
 PATH = "/api/appointments/"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-Read = Callable[..., Any]
+Read = Callable[..., TestResponse]
 
 
 @pytest.fixture
@@ -49,12 +48,11 @@ def book(people: None, sql: Sql) -> Callable[..., int]:
 
 
 @pytest.fixture
-def read(client: FlaskClient, auth: Auth) -> Read:
+def read(auth: Auth) -> Read:
     """Return a function that logs `email` in and reads the list."""
 
-    def get(email: str, **query: Any) -> Any:
-        access = auth.login(email).get_json()["access"]
-        return client.get(PATH, query_string=query, headers={"Authorization": f"Bearer {access}"})
+    def get(email: str, **query: Any) -> TestResponse:
+        return auth.get(PATH, auth.tokens(email)["access"], query_string=query)
 
     return get
 
@@ -69,7 +67,7 @@ def _events(sql: Sql) -> Sequence[AuditEvent]:
     return sql.scalars(asked.order_by(AuditEvent.id)).all()
 
 
-def _ids(answer: Any) -> list[int]:
+def _ids(answer: TestResponse) -> list[int]:
     assert answer.status_code == 200
     return [item["id"] for item in answer.get_json()["items"]]
 
@@ -104,7 +102,7 @@ def test_an_item_shows_these_fields_and_no_more(
     made = book("house", "ada", NOON, description="Blood test – left arm", status="cancelled")
     body = read("ada@home.example").get_json()
     doctor, patient = _id(sql, "house@ward.example"), _id(sql, "ada@home.example")
-    names = dict(sql.execute(select(User.id, User.name)).tuples().all())
+    names = dict(sql.execute(select(User.id, User.name)).all())
     assert body == {
         "items": [
             {
@@ -200,12 +198,11 @@ def test_without_a_token_the_answer_is_a_bare_challenge(client: FlaskClient) -> 
     assert "error" not in answer.headers["WWW-Authenticate"]
 
 
-def test_the_list_ends_with_the_session(people: None, client: FlaskClient, auth: Auth) -> None:
-    tokens = auth.login("ada@home.example").get_json()
-    held = {"Authorization": f"Bearer {tokens['access']}"}
-    assert client.get(PATH, headers=held).status_code == 200
+def test_the_list_ends_with_the_session(people: None, auth: Auth) -> None:
+    tokens = auth.tokens("ada@home.example")
+    assert auth.get(PATH, tokens["access"]).status_code == 200
     assert auth.logout(tokens["refresh"]).status_code == 200
-    assert client.get(PATH, headers=held).status_code == 401
+    assert auth.get(PATH, tokens["access"]).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
@@ -217,11 +214,8 @@ def test_the_list_can_only_be_read(client: FlaskClient, method: str) -> None:
     }  # fmt: skip
 
 
-def test_the_path_answers_without_its_slash_and_is_never_cached(
-    people: None, client: FlaskClient, auth: Auth
-) -> None:
-    access = auth.login("ada@home.example").get_json()["access"]
-    answer = client.get(PATH.rstrip("/"), headers={"Authorization": f"Bearer {access}"})
+def test_the_path_answers_without_its_slash_and_is_never_cached(people: None, auth: Auth) -> None:
+    answer = auth.get(PATH.rstrip("/"), auth.tokens("ada@home.example")["access"])
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -249,17 +243,26 @@ def test_a_refused_read_is_audited_once_and_kept(auth: Auth, read: Read, sql: Sq
     assert event.user_id == _id(sql, "nurse@ward.example")
 
 
+@pytest.fixture
+def lose_the_trail(sql: Sql) -> Iterator[Callable[[], None]]:
+    """Return a function that takes the table of events away; it comes back afterwards."""
+
+    def rename(old: str, new: str) -> None:
+        sql.rollback()
+        sql.connection().exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+        sql.commit()
+
+    yield lambda: rename("audit_events", "lost_events")
+    rename("lost_events", "audit_events")
+
+
 def test_a_read_that_cannot_be_audited_shows_nothing(
-    book: Callable[..., int], read: Read, app: Flask, sql: Sql
+    book: Callable[..., int], auth: Auth, lose_the_trail: Callable[[], None]
 ) -> None:
     book("house", "ada", NOON, description="Canary")
-    seen = read("ada@home.example")
-    assert "Canary" in seen.text
-    token = seen.request.headers["Authorization"]
-    sql.rollback()
-    sql.execute(AuditEvent.__table__.delete())
-    sql.connection().exec_driver_sql("ALTER TABLE audit_events RENAME TO lost")
-    sql.commit()
-    answer = app.test_client().get(PATH, headers={"Authorization": token})
+    access = auth.tokens("ada@home.example")["access"]
+    assert "Canary" in auth.get(PATH, access).text
+    lose_the_trail()
+    answer = auth.get(PATH, access)
     assert answer.status_code >= 500
     assert "Canary" not in answer.text

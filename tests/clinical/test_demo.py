@@ -1,12 +1,11 @@
 """The demo data: in development only, once, and of use."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
@@ -15,8 +14,13 @@ from carelink_api.accounts.password_rules import password_faults
 from carelink_api.clinical.models import Appointment
 from carelink_api.errors import Forbidden
 from carelink_api.ops import demo
+from tests.auth_helper import Auth
+from tests.conftest import MakeApp
 
-from ..conftest import Auth
+
+def load(app: Flask) -> bool:
+    with app.app_context():
+        return demo.load(clock.now())
 
 
 def _count(sql: Sql, table: type[User] | type[Unit] | type[Appointment]) -> int:
@@ -34,56 +38,57 @@ def test_every_demo_password_keeps_the_rules(login: demo.Login) -> None:
     assert password_faults(login.password, context=context) == []
 
 
-def test_loading_creates_units_users_and_appointments(sql: Sql) -> None:
-    assert demo.load(clock.now())
+def test_loading_creates_units_users_and_appointments(app: Flask, sql: Sql) -> None:
+    assert load(app)
     assert _count(sql, User) == len(demo.LOGINS)
-    profiles = dict(sql.execute(select(Unit.name, Unit.session_profile)).tuples().all())
+    profiles = dict(sql.execute(select(Unit.name, Unit.session_profile)).all())
     assert profiles == {"Ward 7": None, "ICU": "high_security", "Emergency": "high_security"}
     assert _count(sql, Appointment) > 0
 
 
-def test_loading_twice_changes_nothing(sql: Sql) -> None:
-    assert demo.load(clock.now())
+def test_loading_twice_changes_nothing(app: Flask, sql: Sql) -> None:
+    assert load(app)
     counts = _count(sql, User), _count(sql, Unit), _count(sql, Appointment)
-    assert not demo.load(clock.now())
+    assert not load(app)
     assert (_count(sql, User), _count(sql, Unit), _count(sql, Appointment)) == counts
 
 
-def test_loading_finishes_what_was_interrupted(sql: Sql) -> None:
-    demo.load(clock.now())
-    sql.execute(Appointment.__table__.delete())
+def test_loading_finishes_what_was_interrupted(app: Flask, sql: Sql) -> None:
+    load(app)
+    sql.execute(delete(Appointment))
     sql.commit()
-    assert demo.load(clock.now())
+    assert load(app)
     assert _count(sql, Appointment) > 0
     assert _count(sql, User) == len(demo.LOGINS)
 
 
-def test_loading_leaves_a_database_with_other_accounts_alone(auth: Auth, sql: Sql) -> None:
+def test_loading_leaves_a_database_with_other_accounts_alone(
+    app: Flask, auth: Auth, sql: Sql
+) -> None:
     auth.create_user("real@ward.example", user_type="doctor")
-    assert not demo.load(clock.now())
+    assert not load(app)
     assert _count(sql, User) == 1
     assert _count(sql, Appointment) == 0
 
 
 @pytest.mark.parametrize("user_type", ["doctor", "patient"])
 def test_the_demo_doctor_and_patient_have_appointments_today(
-    sql: Sql, client: FlaskClient, user_type: str
+    app: Flask, client: FlaskClient, user_type: str
 ) -> None:
-    now = clock.now()
-    demo.load(now)
+    load(app)
     login = next(login for login in demo.LOGINS if login.user_type == user_type)
     answer = client.post(
         "/api/auth/login/", json={"email": login.email, "password": login.password}
     )
     held = {"Authorization": f"Bearer {answer.get_json()['access']}"}
-    today = client.get(f"/api/appointments/?day={now.date()}", headers=held).get_json()
+    today = client.get(f"/api/appointments/?day={clock.now().date()}", headers=held).get_json()
     assert 0 < today["total"] < client.get("/api/appointments/", headers=held).get_json()["total"]
 
 
-def test_production_refuses_demo_accounts(make_app: Callable[..., Flask]) -> None:
+def test_production_refuses_demo_accounts(make_app: MakeApp) -> None:
     app = make_app(env="production", password_hash_memory_kib=19456, password_hash_iterations=2)
-    with app.app_context(), pytest.raises(Forbidden, match="forbidden"):
-        demo.load(clock.now())
+    with pytest.raises(Forbidden):
+        load(app)
     result = app.test_cli_runner().invoke(args=["demo", "load"])
     assert result.exit_code == 1
     assert "CARELINK_ENV=development" in result.output

@@ -1,18 +1,18 @@
 """Probes and links."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
 from carelink_api.extensions import db
 from carelink_api.ops.health import DatabaseCheck, PulseCheck, Readiness, RedisCheck, redis_warnings
-from carelink_api.redis_client import Client
 from carelink_api.sessions.runtime import Runtime
+from tests.conftest import MakeApp
 
-MakeApp = Callable[..., Flask]
 NOBODY = "unix:///nonexistent/valkey.sock"
 
 
@@ -22,21 +22,20 @@ def parts(app: Flask) -> Runtime:
 
 
 @pytest.fixture
-def redis(app: Flask) -> Iterator[Client]:
-    """The application's Redis, whose settings are put back afterwards."""
-    client = parts(app).denylist.client
+def lenient(redis_client: redis.Redis) -> Iterator[redis.Redis]:
+    """A Redis whose settings a test may change: they are put back afterwards."""
     names = ("maxmemory-policy", "appendonly")
-    before = client.config_get(*names)
-    yield client
+    before = redis_client.config_get(*names)
+    yield redis_client
     for name in names:
-        client.config_set(name, before[name])
+        redis_client.config_set(name, before[name] or "")
 
 
 def test_the_root_links_to_everything(client: FlaskClient) -> None:
     links = client.get("/").get_json()
     assert links["name"] == "CareLink API"
     for address in (links["docs"], links["openapi"], links["health"]["live"]):
-        assert client.get(address).status_code == 200
+        assert client.get(address, buffered=True).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/live/"])
@@ -66,8 +65,8 @@ def test_a_worker_with_its_stores_and_a_pulse_is_ready(
     assert body["checks"]["pulse"]["size"] == 0
 
 
-def test_a_worker_whose_pulse_never_beat_still_serves_by_redis(client: FlaskClient) -> None:
-    answer = client.get("/health/ready/")
+def test_a_worker_whose_pulse_never_beat_still_serves_by_redis(make_app: MakeApp) -> None:
+    answer = make_app().test_client().get("/health/ready/")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
     assert answer.get_json()["checks"]["pulse"] == {"ok": False, "age_seconds": None, "size": 0}
 
@@ -113,19 +112,19 @@ def test_readiness_tells_nothing_about_what_failed(make_app: MakeApp, tmp_path: 
         assert secret not in text
 
 
-def test_a_redis_that_may_forget_is_reported(redis: Client) -> None:
-    redis.config_set("maxmemory-policy", "allkeys-lru")
-    redis.config_set("appendonly", "no")
-    assert [warning.split(":")[0] for warning in redis_warnings(redis)] == [
+def test_a_redis_that_may_forget_is_reported(lenient: redis.Redis) -> None:
+    lenient.config_set("maxmemory-policy", "allkeys-lru")
+    lenient.config_set("appendonly", "no")
+    assert [warning.split(":")[0] for warning in redis_warnings(lenient)] == [
         "Set maxmemory-policy to noeviction",
         "Set appendonly to yes",
     ]
 
 
-def test_a_redis_with_the_documented_settings_gets_no_warning(redis: Client) -> None:
-    redis.config_set("maxmemory-policy", "noeviction")
-    redis.config_set("appendonly", "yes")
-    assert redis_warnings(redis) == []
+def test_a_redis_with_the_documented_settings_gets_no_warning(lenient: redis.Redis) -> None:
+    lenient.config_set("maxmemory-policy", "noeviction")
+    lenient.config_set("appendonly", "yes")
+    assert redis_warnings(lenient) == []
 
 
 @pytest.mark.parametrize(
