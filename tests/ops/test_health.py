@@ -145,3 +145,12 @@ def test_the_rule_of_readiness(
         DatabaseCheck(database, migrated), RedisCheck(redis_ok), PulseCheck(pulse_ok, None, 0)
     )
     assert readiness.status == status
+
+
+def test_probes_answer_on_plain_http_in_production(make_app: MakeApp) -> None:
+    app = make_app(env="production", password_hash_memory_kib=19456, password_hash_iterations=2)
+    assert app.extensions["carelink"].pulse.beat()
+    client = app.test_client()
+    for path in ("/health/live", "/health/live/", "/health/ready", "/health/ready/"):
+        assert client.get(path).status_code == 200
+    assert client.get("/").get_json()["code"] == "https_required"
