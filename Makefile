@@ -36,13 +36,13 @@ bench: .venv/installed-all
 # Installed again only when one of these two changes.
 .venv/installed-run: requirements.txt pyproject.toml | $(python)
 	@echo "Installing what running needs into .venv ..."
-	@$(pip) install -q -c requirements.txt -e ".[development]"
+	@$(pip) install -qq -c requirements.txt -e ".[development]"
 	@touch $@
 
 .venv/installed-all: requirements.txt pyproject.toml | $(python)
 	@echo "Installing what running and testing need into .venv ..."
-	@$(pip) install -q -r requirements.txt
-	@$(pip) install -q --no-deps -e .
+	@$(pip) install -qq -r requirements.txt
+	@$(pip) install -qq --no-deps -e .
 	@touch $@ .venv/installed-run
 
 $(python):

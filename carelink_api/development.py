@@ -33,6 +33,8 @@ STOP_SECONDS = 8.0
 RESTART_SECONDS = 5.0
 _WATCH_SECONDS = 0.5
 _out = Console(highlight=False, soft_wrap=True)
+if not _out.is_terminal:
+    _out.width = 120  # a file has no edge: one line a login
 
 
 def main() -> int:

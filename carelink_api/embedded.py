@@ -101,6 +101,8 @@ def _locked(instance: Path) -> Iterator[None]:
 
 
 def _start(data: Path, socket: Path) -> None:
+    if (former := _started.pop(data, None)) is not None:
+        _see_end(former)  # ours, and it has crashed or hangs: two must not share the data
     data.mkdir(mode=0o700, exist_ok=True)
     log = data / "valkey.log"
     configuration = data / "valkey.conf"
