@@ -106,6 +106,7 @@ def close(app: Flask) -> None:
     """Let go of every connection of an application."""
     runtime = app.extensions["carelink"]
     runtime.pulse.close()
+    runtime.activity._engine.dispose()
     runtime.denylist.client.close()
     with app.app_context():
         db.session.remove()
