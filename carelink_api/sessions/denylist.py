@@ -59,6 +59,12 @@ def token_key(sid: str, jti: str) -> str:
     return f"{PREFIX}{{{sid}}}:{jti}"
 
 
+def parse_key(key: str) -> tuple[str, str | None]:
+    """Return the `sid` and `jti` of a key; the `jti` is None for a session's."""
+    sid, _, jti = key.removeprefix(PREFIX + "{").partition("}")
+    return sid, jti.removeprefix(":") or None
+
+
 class Denylist:
     """Reads go through a circuit breaker; writes do not, since a late entry is better than none."""
 
