@@ -51,15 +51,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def engine_options(uri: str) -> dict[str, Any]:
     """Options of the requests' engine for this database URL."""
-    # hide_parameters: an error's text reaches the log, and parameters hold patient data.
-    options: dict[str, Any] = {"hide_parameters": True}
+    options: dict[str, Any] = {
+        "hide_parameters": True,  # an error's text reaches the log, and parameters are private
+        "pool_size": 8,
+        "max_overflow": 24,  # as many as a worker has threads
+        "pool_timeout": 3,
+    }
     if uri.startswith("postgresql"):
         options |= {
-            "isolation_level": "READ COMMITTED",  # the races of section 4 are closed for this one
-            "pool_size": 8,
-            "max_overflow": 24,
-            "pool_timeout": 3,
-            "pool_pre_ping": True,
+            "isolation_level": "READ COMMITTED",  # what the races of section 4 are closed for
             "connect_args": postgres_limits(connect_s=3, statement_ms=10_000),
         }
     return options
