@@ -3,8 +3,10 @@
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NoReturn
+from http import HTTPStatus
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import marshmallow as ma
 from flask import Flask, Request
@@ -13,6 +15,9 @@ from webargs.flaskparser import FlaskParser
 
 from .errors import MalformedBody, UnsupportedMediaType, ValidationFailed
 
+View = TypeVar("View", bound=Callable[..., Any])
+BODY_PROBLEMS = (400, 413, 415)
+"""What a body can get wrong before its fields are looked at."""
 SECURITY: list[dict[str, list[str]]] = [{"accessToken": []}]
 """For `@bp.doc(security=SECURITY)` on a route that needs an access token."""
 
@@ -67,6 +72,16 @@ class CareLinkBlueprint(Blueprint):
     """Flask-smorest's blueprint with the strict parser."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def problems(self, *statuses: int) -> Callable[[View], View]:
+        """Document the problems that a route answers with, beside the 422 of its arguments."""
+
+        def decorate(view: View) -> View:
+            for status in statuses:
+                view = self.alt_response(status, HTTPStatus(status).name)(view)
+            return view
+
+        return decorate
 
 
 class Text(ma.fields.String):
@@ -159,6 +174,9 @@ class CareLinkApi(Api):
             super()._register_responses()
         finally:
             self.DEFAULT_RESPONSE_CONTENT_TYPE = self._success
+
+    def _register_pagination_header(self) -> None:
+        """Leave it out: lists are paged in their bodies."""
 
     def init_app(self, app: Flask, *, spec_kwargs: dict[str, Any] | None = None) -> None:
         super().init_app(app, spec_kwargs=spec_kwargs)

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
 from .. import web
-from ..api import SECURITY, CareLinkBlueprint, PageArgs
+from ..api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ..errors import NotATokenOfOurs, NotAuthenticated, TokenNotValid
 from ..extensions import db
 from ..sessions import own
@@ -36,8 +36,7 @@ class SidConverter(BaseConverter):
 
 @bp.arguments(schemas.LoginArgs)
 @bp.alt_response(200, schema=schemas.TokenPairShape)
-@bp.alt_response(401, "UNAUTHORIZED")
-@bp.alt_response(429, "TOO_MANY_REQUESTS")
+@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
 def login(args: dict[str, Any]) -> ResponseReturnValue:
     """Log in with e-mail and password.
 
@@ -52,8 +51,7 @@ def login(args: dict[str, Any]) -> ResponseReturnValue:
 
 @bp.arguments(schemas.RefreshArgs)
 @bp.alt_response(200, schema=schemas.RefreshedShape)
-@bp.alt_response(401, "UNAUTHORIZED")
-@bp.alt_response(429, "TOO_MANY_REQUESTS")
+@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
 def refresh(args: dict[str, Any]) -> ResponseReturnValue:
     """Trade a refresh token for the next pair.
 
@@ -70,9 +68,7 @@ def refresh(args: dict[str, Any]) -> ResponseReturnValue:
 @bp.arguments(schemas.LogoutArgs)
 @bp.alt_response(200, schema=schemas.MessageShape)
 @bp.alt_response(202, schema=schemas.MessageShape)
-@bp.alt_response(400, "BAD_REQUEST")
-@bp.alt_response(401, "UNAUTHORIZED")
-@bp.alt_response(429, "TOO_MANY_REQUESTS")
+@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
 def logout(args: dict[str, Any]) -> ResponseReturnValue:
     """Log out: end the session of the refresh token, or of the access token in the header.
 
@@ -86,9 +82,7 @@ def logout(args: dict[str, Any]) -> ResponseReturnValue:
 
 @bp.arguments(schemas.VerifyArgs)
 @bp.alt_response(200, description="The token is good.")
-@bp.alt_response(401, "UNAUTHORIZED")
-@bp.alt_response(429, "TOO_MANY_REQUESTS")
-@bp.alt_response(503, "SERVICE_UNAVAILABLE")
+@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
 def verify(args: dict[str, Any]) -> ResponseReturnValue:
     """Ask whether a token would be accepted now. Changes nothing."""
     throttles.count_token_request()
@@ -123,6 +117,7 @@ for _path, _alias, _view in (
 @authenticated
 @bp.alt_response(200, schema=schemas.LogoutAllShape)
 @bp.alt_response(202, schema=schemas.LogoutAllShape)
+@bp.problems(400, 401, 503)
 @bp.doc(security=SECURITY)
 def logout_all() -> ResponseReturnValue:
     """Log out everywhere: end every session of the user, this one too."""
@@ -134,6 +129,7 @@ def logout_all() -> ResponseReturnValue:
 @bp.get("/auth/me/")
 @polling
 @bp.alt_response(200, schema=schemas.MeShape)
+@bp.problems(400, 401, 503)
 @bp.doc(security=SECURITY)
 def me() -> ResponseReturnValue:
     """Show the user, the session and the seconds left. Asking is no user activity."""
@@ -144,6 +140,7 @@ def me() -> ResponseReturnValue:
 @authenticated
 @bp.arguments(PageArgs, location="query")
 @bp.alt_response(200, schema=schemas.OwnSessionsShape)
+@bp.problems(400, 401, 503)
 @bp.doc(security=SECURITY)
 def list_sessions(args: dict[str, Any]) -> ResponseReturnValue:
     """List own sessions of the last 30 days, and why the ended ones ended."""
@@ -156,7 +153,7 @@ def list_sessions(args: dict[str, Any]) -> ResponseReturnValue:
 @authenticated
 @bp.alt_response(200, schema=schemas.MessageShape)
 @bp.alt_response(202, schema=schemas.MessageShape)
-@bp.alt_response(404, "NOT_FOUND")
+@bp.problems(400, 401, 404, 503)
 @bp.doc(security=SECURITY)
 def end_session(sid: str) -> ResponseReturnValue:
     """End one of the user's own sessions."""
@@ -169,7 +166,7 @@ def end_session(sid: str) -> ResponseReturnValue:
 @bp.arguments(schemas.PasswordArgs)
 @bp.alt_response(200, schema=schemas.PasswordChangedShape)
 @bp.alt_response(202, schema=schemas.PasswordChangedShape)
-@bp.alt_response(429, "TOO_MANY_REQUESTS")
+@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
 @bp.doc(security=SECURITY)
 def password(args: dict[str, Any]) -> ResponseReturnValue:
     """Change the password: ends the other sessions and answers with this one's next pair."""
