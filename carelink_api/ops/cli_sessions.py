@@ -1,0 +1,217 @@
+"""Commands on sessions: who is logged in, and ending sessions."""
+
+import sys
+import unicodedata
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session as Sql
+
+from .. import clock
+from ..accounts import service
+from ..accounts.models import Unit, User, UserType
+from ..config import Settings
+from ..extensions import db, settings
+from ..sessions.lifetimes import idle_deadline
+from ..sessions.models import Session
+from ..sessions.revoking import Selection, count_selected, revoke
+from .output import CLI_ACTOR, CommandGroup, Row, as_json_option, ask, show, tell, yes_option
+
+sessions = CommandGroup("sessions", help="Who is logged in, and ending sessions.")
+
+user_option = click.option("--user", "email", metavar="EMAIL", help="Of this account.")
+unit_option = click.option("--unit", help="Of everyone in this unit.")
+type_option = click.option(
+    "--user-type", type=click.Choice([str(t) for t in UserType]), help="Of this type of user."
+)
+_COLUMNS = [
+    "sid", "email", "user_type", "unit", "profile", "device_name", "address", "started_at",
+    "last_active_at", "expires_at", "state",
+]  # fmt: skip
+_REASON_LENGTH = (3, 200)
+_PENDING = (
+    " Redis did not take all of it: the workers refuse these sessions from SQL within a second,"
+    " and the housekeeper writes Redis when it answers."
+)
+
+
+@sessions.command("list")
+@user_option
+@unit_option
+@type_option
+@as_json_option
+def list_live(email: str | None, unit: str | None, user_type: str | None, as_json: bool) -> None:
+    """Show the sessions that have not ended."""
+    sql, now = db.session(), clock.now()
+    filters: list[ColumnElement[bool]] = []
+    if email is not None:
+        filters.append(User.id == service.get_user(sql, email).id)
+    if unit is not None:
+        filters.append(Unit.name == existing_unit(sql, unit))
+    if user_type is not None:
+        filters.append(User.user_type == user_type)
+    show(list(_live_rows(sql, filters, now)), _COLUMNS, as_json)
+
+
+@sessions.command("revoke")
+@click.option("--session", "sid", metavar="SID", help="This one; see `sessions list`.")
+@user_option
+@unit_option
+@type_option
+@click.option("--all", "everyone", is_flag=True, help="Of everybody.")
+@click.option("--reason", "why", required=True, help="Why, for the audit trail.")
+@click.option("--dry-run", is_flag=True, help="Only say how many it would end.")
+@yes_option
+@as_json_option
+def revoke_selected(
+    why: str, dry_run: bool, yes: bool, as_json: bool, **chosen: str | bool | None
+) -> None:
+    """End sessions: every token of them is refused at once."""
+    why = _checked_reason(why)
+    sql = db.session()
+    selection = _existing_selection(sql, _selection(chosen))
+    selected = count_selected(sql, selection, now=clock.now())
+    sql.rollback()  # no transaction stays open while a person thinks
+    if dry_run:
+        facts = {"selected": selected, "ended": 0, "pending": False, "dry_run": True}
+        tell(f"Would end {_sessions(selected)}; nothing was done.", facts, as_json)
+        return
+    if selected:
+        ask(f"End {_sessions(selected)}?", yes=yes)
+    _revoke_all(sql, selection, why, selected, as_json)
+
+
+def existing_unit(sql: Sql, text: str) -> str:
+    """Return the unit's name as it is stored. Raises ClickException where there is none."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    known = name.isprintable() and sql.scalar(select(Unit.id).where(Unit.name == name)) is not None
+    if not known:
+        raise click.ClickException("There is no unit of this name; see `units list`.")
+    return name
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on standard error; it shows itself on a terminal only."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _revoke_all(sql: Sql, selection: Selection, why: str, selected: int, as_json: bool) -> None:
+    ended, pending = 0, False
+    batches = revoke(sql, selection, why, now=clock.now(), actor=CLI_ACTOR)
+    with progress_bar() as progress:
+        bar = progress.add_task("Ending sessions", total=selected)
+        try:
+            for batch in batches:
+                ended += batch.ended
+                pending = pending or not batch.redis_knows
+                progress.update(bar, completed=ended, total=max(selected, ended))
+        except KeyboardInterrupt:
+            raise click.ClickException(_stopped(sql, selection, ended)) from None
+    facts = {"selected": selected, "ended": ended, "pending": pending, "dry_run": False}
+    words = f"Ended {_sessions(ended)}." if ended else "No live session matches; none was ended."
+    tell(words + (_PENDING if pending else ""), facts, as_json)
+
+
+def _stopped(sql: Sql, selection: Selection, ended: int) -> str:
+    """Say what an interrupted run has done: each batch it finished is committed and stays."""
+    sql.rollback()
+    left = count_selected(sql, selection, now=clock.now())
+    return (
+        f"Stopped: ended {_sessions(ended)}, still live: {left}. "
+        "Run the same command again for the rest."
+    )
+
+
+def _selection(chosen: dict[str, Any]) -> Selection:
+    """Return the one selection that was asked for. Raises UsageError for none or several."""
+    given = {name: value for name, value in chosen.items() if value not in (None, False)}
+    if len(given) != 1:
+        raise click.UsageError("Say one of --session, --user, --unit, --user-type and --all.")
+    return Selection(**given)
+
+
+def _existing_selection(sql: Sql, selection: Selection) -> Selection:
+    """Return it in stored spelling; a name that nobody has is a mistake, not `0 ended`.
+
+    Raises UnknownUser, ClickException.
+    """
+    if selection.email is not None:
+        return Selection(email=service.get_user(sql, selection.email).email)
+    if selection.unit is not None:
+        return Selection(unit=existing_unit(sql, selection.unit))
+    if selection.sid is not None and not _is_known(sql, selection.sid):
+        raise click.ClickException("There is no session with this id; see `sessions list`.")
+    return selection
+
+
+def _is_known(sql: Sql, sid: str) -> bool:
+    return sid.isascii() and sql.scalar(select(Session.id).where(Session.id == sid)) is not None
+
+
+def _checked_reason(text: str) -> str:
+    why = text.strip()
+    shortest, longest = _REASON_LENGTH
+    if not (shortest <= len(why) <= longest and why.isprintable()):
+        raise click.ClickException(
+            f"The reason must be {shortest} to {longest} printable characters."
+        )
+    return why
+
+
+def _live_rows(sql: Sql, filters: list[ColumnElement[bool]], now: datetime) -> Iterator[Row]:
+    found = sql.execute(
+        select(Session, User.email, User.user_type, Unit.name)
+        .join(User, Session.user_id == User.id)
+        .outerjoin(Unit, User.unit_id == Unit.id)
+        .where(Session.ended_at.is_(None), Session.expires_at > now, *filters)
+        .order_by(User.email, Session.started_at, Session.id)
+    )
+    for session, email, user_type, unit in found:
+        yield {"email": email, "user_type": user_type, "unit": unit, **_facts(session, now)}
+
+
+def _facts(session: Session, now: datetime) -> Row:
+    idle_at = _idle_at(session, settings())
+    return {
+        "sid": session.id,
+        "user_id": session.user_id,
+        "profile": session.profile,
+        "device_name": session.device_name,
+        "address": session.address,
+        "started_at": session.started_at,
+        "last_active_at": session.last_active_at,
+        "idle_at": idle_at,
+        "expires_at": session.expires_at,
+        "shift_ends_at": session.shift_ends_at,
+        "refuse_from": session.refuse_from,
+        "generation": session.generation,
+        "state": _state(session, idle_at, now),
+    }
+
+
+def _idle_at(session: Session, running: Settings) -> datetime | None:
+    return idle_deadline(session.last_active_at, running.session_profiles[session.profile].idle)
+
+
+def _state(session: Session, idle_at: datetime | None, now: datetime) -> str:
+    """Return `live`, or why it is refused although the housekeeper has not ended it yet."""
+    if session.refuse_from is not None and session.refuse_from <= now:
+        return "refused"
+    return "idle" if idle_at is not None and idle_at < now else "live"
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session" if count == 1 else f"{count} sessions"

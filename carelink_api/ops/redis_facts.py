@@ -1,0 +1,82 @@
+"""What a Redis or Valkey server tells about itself, node by node, and failing plainly."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+from redis import ConnectionError as RedisConnectionError
+from redis import TimeoutError as RedisTimeout
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
+
+from .. import redis_client
+from ..config import Settings
+from ..database import from_epoch
+from ..redis_client import Client
+from ..sessions.denylist import Denylist
+
+Facts = Mapping[str, Any]
+"""A node's INFO."""
+
+TIMEOUT_SECONDS = 5.0
+"""An operator waits longer than a request does."""
+STORE_ERRORS = (RedisError, RedisClusterException)
+_UNREACHABLE = (RedisConnectionError, RedisTimeout, RedisClusterException)
+
+
+@contextmanager
+def patient_denylist(settings: Settings) -> Iterator[Denylist]:
+    """Give a denylist whose Redis has been seen to answer; fail in one sentence where it stops.
+
+    Raises ClickException.
+    """
+    try:
+        with closing(redis_client.build(settings.redis_url, timeout_seconds=TIMEOUT_SECONDS)) as to:
+            to.ping()
+            yield Denylist(to, leeway=settings.leeway)
+    except STORE_ERRORS as error:
+        raise click.ClickException(sentence(error)) from error
+
+
+def sentence(error: Exception) -> str:
+    """Return what an operator needs to know; never the server's own words, they may quote keys."""
+    if isinstance(error, _UNREACHABLE):
+        return "Redis does not answer; see that it runs and that CARELINK_REDIS_URL names it."
+    return f"Redis refused the command ({type(error).__name__}); see its log and its ACL."
+
+
+def nodes(client: Client) -> dict[str, Facts]:
+    """Return the INFO of every primary by its name; one server's name is `redis`.
+
+    Raises RedisError, RedisClusterException.
+    """
+    if not _is_cluster(client):
+        return {"redis": client.info()}
+    cluster: Any = client
+    return {node.name: cluster.info(target_nodes=node) for node in cluster.get_primaries()}
+
+
+def times(client: Client) -> dict[str, datetime]:
+    """Return the clock of every primary by its name. Raises as `nodes`."""
+    if not _is_cluster(client):
+        return {"redis": _moment(client.time())}
+    cluster: Any = client
+    return {node.name: _moment(cluster.time(target_nodes=node)) for node in cluster.get_primaries()}
+
+
+def product(facts: Facts) -> tuple[str, str]:
+    """Return what it is and its version: Valkey also names the Redis that it behaves like."""
+    if "valkey_version" in facts:
+        return "Valkey", str(facts["valkey_version"])
+    return "Redis", str(facts.get("redis_version", "unknown"))
+
+
+def _is_cluster(client: object) -> bool:
+    return isinstance(client, RedisCluster)
+
+
+def _moment(told: Any) -> datetime:
+    seconds, microseconds = told
+    return from_epoch(seconds + microseconds / 1_000_000)
