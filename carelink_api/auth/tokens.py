@@ -138,14 +138,18 @@ class TokenService:
         if len(token) > MAX_TOKEN_LENGTH or not _SHAPE.match(token):
             raise TokenNotValid()
         try:
-            payload = decode_token(token, allow_expired=True)
-            self._demand_common(token, payload, kind)
-            return build(payload)
+            decode_token(token, allow_expired=True)
+            # Read once more, now verified: the library fills in claims that are missing.
+            found = pyjwt.decode_complete(token, options={"verify_signature": False})
+            self._demand_common(found["header"], found["payload"], kind)
+            return build(found["payload"])
         except _REFUSALS:
             raise TokenNotValid() from None
 
-    def _demand_common(self, token: str, payload: Mapping[str, Any], kind: Kind) -> None:
-        _demand(pyjwt.get_unverified_header(token).get("typ") == _TYP[kind], "typ")
+    def _demand_common(
+        self, header: Mapping[str, Any], payload: Mapping[str, Any], kind: Kind
+    ) -> None:
+        _demand(header.get("typ") == _TYP[kind], "typ")
         _demand(payload.get("type") == kind, "type")
         _demand(payload["iss"] == self._settings.jwt_encode_issuer, "iss")
         _demand(payload["aud"] == self._settings.jwt_encode_audience, "aud")
