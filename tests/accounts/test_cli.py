@@ -17,6 +17,7 @@ from carelink_api.accounts.login_delay import NEVER
 from carelink_api.accounts.models import User
 from carelink_api.accounts.passwords import EXTENSION
 from carelink_api.database import writing
+from tests.auth_helper import Auth
 
 EMAIL = "anna.berg@ward.example"
 PASSWORD = "green tea before the night shift"
@@ -197,6 +198,16 @@ def test_disable_tells_programs_how_many_sessions_ended(
 ) -> None:
     facts = done_json(runner, "users", "disable", anna, "--yes")
     assert facts == {"email": anna, "sessions_ended": 0, "pending": False}
+
+
+@pytest.mark.settings(redis_url="unix:///nonexistent/valkey.sock")
+def test_disable_says_that_it_holds_although_redis_is_away(
+    runner: FlaskCliRunner, auth: Auth
+) -> None:
+    user = auth.create_user()
+    auth.tokens()
+    words = done(runner, "users", "disable", user.email, "--yes")
+    assert "sessions ended: 1. Redis did not take it;" in words
 
 
 def test_set_password_replaces_the_password_and_lifts_the_block(
