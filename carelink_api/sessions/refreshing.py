@@ -54,8 +54,7 @@ def refresh(sql: Sql, presented: RefreshClaims, *, now: datetime) -> Grant:
     Raises TokenNotValid with its reason, after the refusal and its consequence are committed.
     """
     settings = runtime().settings
-    with writing(sql):
-        outcome = _settle(sql, presented, now, settings)
+    outcome = _settle(sql, presented, now, settings)
     if isinstance(outcome, Denied):
         publish(outcome.entries)
         raise TokenNotValid(public_reason(outcome.reason))
@@ -84,14 +83,24 @@ def _settle(
     sql: Sql, presented: RefreshClaims, now: datetime, settings: Settings
 ) -> Grant | Denied:
     for _ in range(_ATTEMPTS):
-        row = load(sql, presented.sid, settings)
-        if row is None or row.user.id != presented.user_id:
-            return _refuse(sql, presented, EndReason.REVOKED, now)
-        verdict = decide_rotation(row.lineage, presented.generation, now, _windows(settings))
-        outcome = _apply(sql, row, presented, verdict, now, settings)
+        # Each attempt is a transaction: on PostgreSQL a lost swap still locks the row, and who
+        # holds it must not wait for the change counter (reuse), which is taken before any row.
+        with writing(sql):
+            outcome = _attempt(sql, presented, now, settings)
         if outcome is not None:
             return outcome
     raise Unavailable(1)
+
+
+def _attempt(
+    sql: Sql, presented: RefreshClaims, now: datetime, settings: Settings
+) -> Grant | Denied | None:
+    """Read, decide and act once; None where another request has changed the row meanwhile."""
+    row = load(sql, presented.sid, settings)
+    if row is None or row.user.id != presented.user_id:
+        return _refuse(sql, presented, EndReason.REVOKED, now)
+    verdict = decide_rotation(row.lineage, presented.generation, now, _windows(settings))
+    return _apply(sql, row, presented, verdict, now, settings)
 
 
 def _apply(
