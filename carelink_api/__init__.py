@@ -44,6 +44,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
         settings = settings.model_copy(update={"redis_url": url})
     logs.configure(settings.log_level)
     app.extensions["carelink.settings"] = settings
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read as they are documented
     _bind_extensions(app, settings)
     _wire(app, settings, background=background)
     web.init_app(app, settings)

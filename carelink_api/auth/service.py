@@ -39,9 +39,11 @@ def change_password(
     if user is None:
         raise InvalidCredentials()
     verified_hash, context = user.password_hash, accounts.password_context(user)
+    blocked = accounts.is_blocked(user, now)
     sql.rollback()  # no lock and no connection waits for argon2
-    if not passwords().verify(verified_hash, current):
-        _record_refusal(claims, now)
+    right = passwords().verify(verified_hash, current)
+    if blocked or not right:  # a stolen access token must not become a place to guess at
+        _record_refusal(claims, "blocked" if blocked else "wrong_password", now)
         raise InvalidCredentials()
     new_hash = accounts.hash_new_password(new, context=context, field="new_password")
     return change_own_password(
@@ -55,15 +57,16 @@ def change_password(
     )
 
 
-def _record_refusal(claims: AccessClaims, now: datetime) -> None:
+def _record_refusal(claims: AccessClaims, reason: str, now: datetime) -> None:
     with writing(db.session()) as sql:
-        accounts.record_failed_login(sql, claims.user_id, now)
+        if reason != "blocked":
+            accounts.record_failed_login(sql, claims.user_id, now)
         record(
             sql,
             Event.PASSWORD_REFUSED,
             now=now,
             outcome=Outcome.REFUSED,
-            reason="wrong_password",
+            reason=reason,
             actor=acting(claims.user_id),
             user_id=claims.user_id,
             sid=claims.sid,

@@ -91,7 +91,12 @@ def change_own_password(
                 User.disabled_at.is_(None),
                 goes_on,
             )
-            .values(password_hash=new_hash, password_changed_at=now, failed_logins=0)
+            .values(
+                password_hash=new_hash,
+                password_changed_at=now,
+                failed_logins=0,
+                blocked_until=None,
+            )
             .returning(User.id)
             .execution_options(synchronize_session=False)
         ).one_or_none()
