@@ -75,11 +75,11 @@ class EndedSessions:
     def keep_refused_of(self, other: "EndedSessions", now: float) -> None:
         """Take over what `other` refuses already: a database restored from a backup forgets it."""
         for sid, refusal in list(other._single.items()):
-            if refusal.refuse_from <= now:
-                self._single.setdefault(sid, refusal)
+            mine = self._single.get(sid)
+            if refusal.refuse_from <= now and (mine is None or mine.refuse_from > now):
+                self._single[sid] = refusal
         for slice_number, block in list(other._packed.items()):
-            mine = self._packed.setdefault(slice_number, _Packed())
-            mine.merge(block)
+            self._packed.setdefault(slice_number, _Packed()).merge(block)
 
 
 class _Packed:

@@ -1,0 +1,126 @@
+"""Rows, parts and stoppable threads for the tests of the core."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from flask import Flask
+from sqlalchemy import Engine, insert, select
+from sqlalchemy.orm import Session as Sql
+
+from carelink_api.database import writing
+from carelink_api.sessions.denylist import Entry
+from carelink_api.sessions.ending import end_sessions
+from carelink_api.sessions.grants import new_jti, new_sid
+from carelink_api.sessions.models import Session
+from carelink_api.sessions.pulse import Pulse, PulseThread
+from carelink_api.sessions.reasons import EndReason
+from carelink_api.sessions.runtime import Runtime
+from tests.processes import wait_for
+
+BreakSql = Callable[..., AbstractContextManager[None]]
+"""Called with the engines that must lose their connections, too."""
+
+
+def parts(app: Flask) -> Runtime:
+    """Return the running parts of an application."""
+    found: Runtime = app.extensions["carelink"]
+    return found
+
+
+def insert_sessions(sql: Sql, user_id: int, count: int, now: datetime, **columns: Any) -> list[str]:
+    """Insert live sessions of a user; return their `sid`s in order."""
+    end = now + timedelta(hours=12)
+    sids = sorted(new_sid() for _ in range(count))
+    values = {
+        "user_id": user_id,
+        "profile": "standard",
+        "started_at": now,
+        "expires_at": end,
+        "latest_expires_at": end,
+        "last_active_at": now,
+        "generation": 1,
+        "refresh_issued_at": now,
+        "retired": [],
+        "used_generation": 0,
+        "late_reissues": 0,
+        "late_generation": 0,
+    } | columns
+    with writing(sql):
+        sql.execute(
+            insert(Session), [values | {"id": sid, "refresh_jti": new_jti()} for sid in sids]
+        )
+    return sids
+
+
+def end_elsewhere(
+    sql: Sql,
+    sids: Sequence[str],
+    now: datetime,
+    reason: EndReason = EndReason.REVOKED,
+) -> list[Entry]:
+    """End sessions as another worker would that Redis did not hear: in SQL alone."""
+    with writing(sql):
+        return end_sessions(sql, Session.id.in_(sids), reason=reason, now=now, actor="cli")
+
+
+def row_of(sql: Sql, sid: str) -> Session:
+    """Return a session's row as it stands now."""
+    sql.rollback()
+    row = sql.scalars(select(Session).where(Session.id == sid)).one()
+    sql.expunge(row)
+    sql.rollback()
+    return row
+
+
+def somebody_waits_for_a_lock(connection: psycopg.Connection) -> Callable[[], bool]:
+    """Return a question for `wait_for`: whether PostgreSQL lets anyone wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+    def ask() -> bool:
+        found = connection.execute(waiting).fetchone()
+        return found is not None and found[0] > 0
+
+    return ask
+
+
+class CountedPulse(Pulse):
+    """A pulse that counts its beats and can be told to end its thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.beats = 0
+        self.over = False
+
+    def beat(self) -> bool:
+        if self.over:
+            raise SystemExit
+        self.beats += 1
+        return super().beat()
+
+
+class EndingPulseThread(PulseThread):
+    """A pulse's thread that ends with the test."""
+
+    def __init__(self, pulse: CountedPulse) -> None:
+        super().__init__(pulse)
+        self.pulse = pulse
+        self.running = 0
+
+    def _run(self) -> None:
+        self.running += 1
+        with contextlib.suppress(SystemExit):
+            super()._run()
+        self.running -= 1
+
+    def end(self) -> None:
+        self.pulse.over = True
+        wait_for(self._has_ended, "the pulse's thread")
+        self.pulse.close()
+
+    def _has_ended(self) -> bool:
+        self._wanted.set()
+        return self.running == 0
