@@ -39,13 +39,14 @@ def read_json(request: Request) -> Any:
     Raises UnsupportedMediaType, MalformedBody. The content type is looked at first, so that a form
     body gets 415 and not a complaint about missing fields.
     """
-    if request.mimetype != "application/json":
-        if request.mimetype or request.get_data(cache=True):
-            raise UnsupportedMediaType()
+    body = request.get_data(cache=True)
+    if request.mimetype != "application/json" and (request.mimetype or body):
+        raise UnsupportedMediaType()
+    if not body:
         return {}
     try:
         return json.loads(
-            request.get_data(cache=True).decode("utf-8"),
+            body.decode("utf-8"),
             parse_constant=_refuse_constant,
             object_pairs_hook=_refuse_twins,
         )

@@ -5,11 +5,12 @@ stable; what went wrong inside goes to the log under the request id, never into 
 (ASVS 16.5.1).
 """
 
+import json
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import structlog
-from flask import Flask, Response, g, json
+from flask import Flask, Response, g
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -178,9 +179,8 @@ def problem(
         **members,
         "request_id": g.get("request_id"),
     }
-    return Response(
-        json.dumps(body), status, headers or {}, content_type="application/problem+json"
-    )
+    text = json.dumps(body, separators=(",", ":")) + "\n"
+    return Response(text, status, headers or {}, content_type="application/problem+json")
 
 
 def register(app: Flask) -> None:
