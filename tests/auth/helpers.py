@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,17 @@ from carelink_api.sessions.runtime import Runtime
 
 SQLITE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 """For tests of HTTP's side, where one kind of database says it all."""
-NO_TRANSACTION_WORDS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE")
+FRAMES = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE")
+
+Door = Callable[[str], Any]
+CONSTANT = {
+    "type": "urn:carelink:problem:token_not_valid",
+    "title": "Token not valid",
+    "status": 401,
+    "detail": "The token is not valid. Refresh it, or log in again.",
+    "code": "token_not_valid",
+}
+CHALLENGE = 'Bearer realm="carelink", error="invalid_token"'
 
 
 def runtime_of(app: Flask) -> Runtime:
@@ -67,7 +77,7 @@ def statements() -> Iterator[list[str]]:
     seen: list[str] = []
 
     def note(_c: Any, _k: Any, statement: str, *_: Any) -> None:
-        if not statement.upper().startswith(NO_TRANSACTION_WORDS):
+        if not statement.upper().startswith(FRAMES):
             seen.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
@@ -137,3 +147,12 @@ class Forger:
             self.key.signing if secret is None else secret,
             digest,
         )
+
+
+def assert_all_refused(tokens: Mapping[str, str], doors: list[Door]) -> None:
+    """Every token gets the one constant answer at every door, never a reason."""
+    for name, token in tokens.items():
+        for door in doors:
+            status, body, headers = outside(door(token))
+            assert (status, body) == (401, CONSTANT), name
+            assert headers["WWW-Authenticate"] == CHALLENGE, name

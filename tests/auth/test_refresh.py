@@ -1,0 +1,346 @@
+"""Silent refresh: rotation, what is forgiven, what ends the session, and what it costs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from sqlalchemy import update
+from sqlalchemy.orm import Session as Sql
+from werkzeug.test import TestResponse
+
+from carelink_api import clock
+from carelink_api.accounts.models import User
+from carelink_api.sessions.models import Session
+from tests.auth.helpers import (
+    claims_of,
+    events,
+    outside,
+    refused_with,
+    runtime_of,
+    statements,
+    take_notes,
+)
+from tests.auth_helper import PASSWORD, Auth
+from tests.conftest import MakeApp, Travel
+
+EndIt = Callable[[Auth, Sql, dict[str, Any]], None]
+
+
+@pytest.fixture
+def first(auth: Auth) -> dict[str, Any]:
+    auth.create_user()
+    return auth.tokens()
+
+
+def refreshed(response: TestResponse) -> dict[str, Any]:
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.get_json()
+    return answer
+
+
+def use(auth: Auth, pair: dict[str, Any]) -> None:
+    """Use an access token, and write the receipt for its generation."""
+    assert auth.me(pair["access"]).status_code == 200
+    take_notes(auth.app)
+
+
+def same_child(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    names = ("jti", "iat", "exp", "gen", "sid")
+    mine, theirs = claims_of(one["refresh"]), claims_of(other["refresh"])
+    return [mine[name] for name in names] == [theirs[name] for name in names]
+
+
+def test_a_refresh_retires_the_token_and_issues_the_next(
+    auth: Auth, first: dict[str, Any], redis_client: redis.Redis
+) -> None:
+    second = refreshed(auth.refresh(first["refresh"]))
+    old, new = claims_of(first["refresh"]), claims_of(second["refresh"])
+    assert (old["gen"], new["gen"]) == (1, 2)
+    assert old["jti"] != new["jti"]
+    assert old["sid"] == new["sid"]
+    assert claims_of(second["access"])["gen"] == 2
+    assert claims_of(second["access"])["fresh"] is False
+    listed = redis_client.get(f"carelink:revoked:{{{old['sid']}}}:{old['jti']}")
+    assert str(listed).startswith("rotated:")
+
+
+def test_refresh_never_moves_the_session_s_end(
+    auth: Auth, first: dict[str, Any], travel: Travel
+) -> None:
+    pair = first
+    for _ in range(3):
+        travel(1000)
+        pair = refreshed(auth.refresh(pair["refresh"]))
+        assert pair["session"]["expires_at"] == first["session"]["expires_at"]
+        assert claims_of(pair["refresh"])["exp"] == claims_of(first["refresh"])["exp"]
+
+
+def test_no_access_token_outlives_its_session(
+    auth: Auth, first: dict[str, Any], travel: Travel
+) -> None:
+    travel(12 * 3600 - 180)
+    late = refreshed(auth.refresh(first["refresh"]))
+    assert claims_of(late["access"])["exp"] == claims_of(first["refresh"])["exp"]
+    assert 0 < late["expires_in"] <= 180
+    assert "access_capped_by" not in late
+
+
+def test_the_same_old_token_at_once_is_answered_with_the_same_child(
+    auth: Auth, first: dict[str, Any]
+) -> None:
+    second = refreshed(auth.refresh(first["refresh"]))
+    use(auth, second)  # even when the child is in use: two tabs
+    for _ in range(3):
+        again = refreshed(auth.refresh(first["refresh"]))
+        assert again["reissued"] is True
+        assert same_child(again, second)
+        assert claims_of(again["access"])["gen"] == 2
+        assert claims_of(again["access"])["jti"] != claims_of(second["access"])["jti"]
+    assert refreshed(auth.refresh(second["refresh"]))["reissued"] is False
+
+
+def test_second_use_after_grace_ends_the_session(
+    auth: Auth, first: dict[str, Any], travel: Travel
+) -> None:
+    second = refreshed(auth.refresh(first["refresh"]))
+    use(auth, second)
+    travel(11)
+    assert refused_with(auth.refresh(first["refresh"]), "reused")
+    assert refused_with(auth.refresh(second["refresh"]), "reused")
+    assert refused_with(auth.me(second["access"]), "reused")
+    assert refused_with(auth.me(first["access"]), "reused")
+
+
+def test_reuse_ends_only_that_session(auth: Auth, first: dict[str, Any], travel: Travel) -> None:
+    elsewhere = auth.tokens()
+    use(auth, refreshed(auth.refresh(first["refresh"])))
+    travel(11)
+    assert auth.refresh(first["refresh"]).status_code == 401
+    assert auth.me(elsewhere["access"]).status_code == 200
+    assert auth.refresh(elsewhere["refresh"]).status_code == 200
+
+
+def test_reuse_holds_in_another_worker(
+    auth: Auth, first: dict[str, Any], travel: Travel, make_app: MakeApp
+) -> None:
+    other = Auth(make_app())
+    second = refreshed(auth.refresh(first["refresh"]))
+    assert other.me(second["access"]).status_code == 200
+    take_notes(other.app)
+    travel(11)
+    assert auth.refresh(first["refresh"]).status_code == 401
+    assert refused_with(other.me(second["access"]), "reused")
+
+
+def test_a_grandparent_is_reuse_also_where_nothing_was_used(
+    auth: Auth, first: dict[str, Any], travel: Travel
+) -> None:
+    second = refreshed(auth.refresh(first["refresh"]))
+    refreshed(auth.refresh(second["refresh"]))
+    travel(11)
+    assert refused_with(auth.refresh(first["refresh"]), "reused")
+
+
+def test_a_lost_answer_is_given_again_for_a_quarter_of_an_hour(
+    auth: Auth, first: dict[str, Any], travel: Travel, sql: Sql
+) -> None:
+    lost = refreshed(auth.refresh(first["refresh"]))
+    travel(14 * 60)
+    again = refreshed(auth.refresh(first["refresh"]))
+    assert again["reissued"] is True
+    assert same_child(again, lost)
+    assert [event.detail for event in events(sql, "session:reissued")] == [
+        {"late_streak": 1, "generations_back": 1}
+    ]
+    assert refreshed(auth.refresh(again["refresh"]))["reissued"] is False
+
+
+def test_an_answer_lost_for_longer_is_reuse(
+    auth: Auth, first: dict[str, Any], travel: Travel
+) -> None:
+    refreshed(auth.refresh(first["refresh"]))
+    travel(16 * 60)
+    assert refused_with(auth.refresh(first["refresh"]), "reused")
+
+
+def test_where_idle_is_shorter_a_lost_answer_is_forgiven_no_longer_than_that(
+    auth: Auth, travel: Travel, make_app: MakeApp
+) -> None:
+    app = make_app(session_profiles={"high_security": {"idle_seconds": 300}})
+    auth = Auth(app)
+    auth.create_user(unit="ICU", profile="high_security")
+    first = auth.tokens()
+    refreshed(auth.refresh(first["refresh"]))
+    travel(301)
+    assert refused_with(auth.refresh(first["refresh"]), "reused")
+
+
+@pytest.mark.settings(rotation_grace_seconds=0, lost_response_window_seconds=0)
+def test_with_strict_settings_the_second_use_ends_the_session(
+    auth: Auth, first: dict[str, Any]
+) -> None:
+    second = refreshed(auth.refresh(first["refresh"]))
+    assert refused_with(auth.refresh(first["refresh"]), "reused")
+    assert refused_with(auth.refresh(second["refresh"]), "reused")
+
+
+@pytest.mark.settings(rotate_refresh_tokens=False)
+def test_without_rotation_the_same_refresh_token_is_kept(
+    auth: Auth, first: dict[str, Any], sql: Sql, travel: Travel
+) -> None:
+    for _ in range(3):
+        travel(60)
+        kept = refreshed(auth.refresh(first["refresh"]))
+        assert kept["reissued"] is False
+        assert same_child(kept, first)
+        assert auth.me(kept["access"]).status_code == 200
+    assert len(events(sql, "session:kept")) == 3
+    auth.logout(first["refresh"])
+    assert refused_with(auth.refresh(first["refresh"]), "revoked")
+
+
+def test_the_sixth_late_reissue_running_is_reuse_and_the_third_an_alert(
+    auth: Auth, first: dict[str, Any], travel: Travel, sql: Sql
+) -> None:
+    pair = first
+    for _ in range(5):
+        refreshed(auth.refresh(pair["refresh"]))
+        travel(60)
+        pair = refreshed(auth.refresh(pair["refresh"]))
+        assert pair["reissued"] is True
+    outcomes = [event.outcome for event in events(sql, "session:reissued")]
+    assert outcomes == ["success", "success", "alert", "alert", "alert"]
+    refreshed(auth.refresh(pair["refresh"]))
+    travel(60)
+    assert refused_with(auth.refresh(pair["refresh"]), "reused")
+
+
+def test_a_token_ahead_of_the_row_goes_on_and_is_an_alert(
+    auth: Auth, first: dict[str, Any], sql: Sql
+) -> None:
+    third = refreshed(auth.refresh(refreshed(auth.refresh(first["refresh"]))["refresh"]))
+    sid = first["session"]["id"]
+    sql.execute(update(Session).where(Session.id == sid).values(generation=1, retired=[]))
+    sql.commit()
+    on = refreshed(auth.refresh(third["refresh"]))
+    assert claims_of(on["refresh"])["gen"] == 4
+    assert [event.outcome for event in events(sql, "session:row_behind")] == ["alert"]
+
+
+def _disabled(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
+    sql.execute(update(User).values(disabled_at=clock.now()))
+
+
+def _shift_over(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
+    sql.execute(update(Session).values(shift_id=1, shift_ends_at=clock.now()))
+
+
+def _cut_short(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
+    sql.execute(update(Session).values(refuse_from=clock.now()))
+
+
+def _lost_row(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
+    sql.query(Session).delete()
+
+
+def _logged_out(auth: Auth, _sql: Sql, pair: dict[str, Any]) -> None:
+    auth.logout(pair["refresh"])
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (_disabled, "user_disabled"),
+        (_shift_over, "shift_ended"),
+        (_cut_short, "revoked"),
+        (_lost_row, "revoked"),
+        (_logged_out, "revoked"),
+    ],
+)
+def test_a_session_that_is_over_says_why(
+    end: EndIt, reason: str, auth: Auth, first: dict[str, Any], sql: Sql
+) -> None:
+    end(auth, sql, first)
+    sql.commit()
+    assert refused_with(auth.refresh(first["refresh"]), reason)
+    assert refused_with(auth.verify(first["refresh"]), reason)
+    assert [event.outcome for event in events(sql, "session:refresh_refused")] == ["refused"]
+
+
+def test_an_expired_refresh_token_is_expired(
+    auth: Auth, first: dict[str, Any], travel: Travel
+) -> None:
+    travel(12 * 3600 + 11)
+    assert refused_with(auth.refresh(first["refresh"]), "expired")
+    assert refused_with(auth.verify(first["refresh"]), "expired")
+
+
+def test_within_the_leeway_after_its_end_the_session_has_expired(
+    auth: Auth, first: dict[str, Any], travel: Travel
+) -> None:
+    travel(12 * 3600 + 5)
+    assert refused_with(auth.refresh(first["refresh"]), "session_expired")
+
+
+def test_idle_is_logged_off_although_a_tab_keeps_refreshing(auth: Auth, travel: Travel) -> None:
+    auth.create_user(unit="ICU", profile="high_security")
+    pair = auth.tokens()
+    for _ in range(3):
+        travel(240)
+        pair = refreshed(auth.refresh(pair["refresh"]))
+        assert auth.me(pair["access"]).status_code == 200  # polls, and is no activity
+        take_notes(auth.app)
+    assert pair["access_capped_by"] == "idle"
+    assert pair["expires_in"] <= 240
+    travel(241)
+    assert refused_with(auth.refresh(pair["refresh"]), "idle")
+    travel(10)
+    assert refused_with(auth.me(pair["access"]), "expired")
+
+
+def test_activity_of_the_user_moves_the_idle_deadline(auth: Auth, travel: Travel) -> None:
+    auth.create_user(unit="ICU", profile="high_security")
+    pair = auth.tokens()
+    travel(240)
+    for background in ("1", "0"):
+        headers = {"X-CareLink-Background": background}
+        assert auth.get("/api/auth/sessions/", pair["access"], headers=headers).status_code == 200
+        take_notes(auth.app)
+        pair = refreshed(auth.refresh(pair["refresh"]))
+        left = auth.me(pair["access"]).get_json()["seconds_left"]["idle"]
+        assert (left > 900) is (background == "0")
+
+
+def test_a_refresh_costs_three_statements(auth: Auth, first: dict[str, Any]) -> None:
+    with statements() as seen:
+        second = refreshed(auth.refresh(first["refresh"]))
+    assert len(seen) <= 3, seen
+    with statements() as seen:
+        assert refreshed(auth.refresh(first["refresh"]))["reissued"] is True
+    assert len(seen) <= 3, seen
+    assert auth.me(second["access"]).status_code == 200
+
+
+def test_an_authenticated_request_costs_one_round_trip_and_no_sql(
+    app: Flask, auth: Auth, first: dict[str, Any], redis_client: redis.Redis
+) -> None:
+    assert auth.me(first["access"]).status_code == 200
+    runtime_of(app).pulse.beat()
+    redis_client.config_resetstat()
+    with statements() as seen:
+        assert auth.me(first["access"]).status_code == 200
+    commands = redis_client.info("commandstats")
+    calls = {name: stats["calls"] for name, stats in commands.items() if "config" not in name}
+    assert seen == []
+    assert calls == {"cmdstat_mget": 1}
+
+
+def test_a_forged_refresh_changes_nothing(auth: Auth, first: dict[str, Any], sql: Sql) -> None:
+    before = len(events(sql))
+    status, body, _ = outside(auth.refresh(first["access"]))
+    assert (status, body["code"], "reason" in body) == (401, "token_not_valid", False)
+    assert len(events(sql)) == before
+    assert auth.login(password=PASSWORD).status_code == 200
+    assert auth.refresh(first["refresh"]).status_code == 200
