@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from ..api import PageArgs
+from ..api import PageArgs, Time
 
 _DAY = re.compile(r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}\Z")
 
@@ -35,8 +35,8 @@ class PersonSchema(ma.Schema):
 
 class AppointmentSchema(ma.Schema):
     id = ma.fields.Integer(required=True)
-    starts_at = ma.fields.DateTime(required=True)
-    ends_at = ma.fields.DateTime(required=True)
+    starts_at = Time(required=True)
+    ends_at = Time(required=True)
     status = ma.fields.String(
         required=True, validate=ma.validate.OneOf(["booked", "fulfilled", "cancelled"])
     )

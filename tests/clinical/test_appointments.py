@@ -107,8 +107,8 @@ def test_an_item_shows_these_fields_and_no_more(
         "items": [
             {
                 "id": made,
-                "starts_at": "2026-03-01T12:00:00+00:00",
-                "ends_at": "2026-03-01T12:30:00+00:00",
+                "starts_at": "2026-03-01T12:00:00Z",
+                "ends_at": "2026-03-01T12:30:00Z",
                 "status": "cancelled",
                 "description": "Blood test – left arm",
                 "doctor": {"id": doctor, "name": names[doctor]},

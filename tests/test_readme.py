@@ -1,0 +1,40 @@
+"""The README says what is so."""
+
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from carelink_api.config import ProfileName, Settings
+
+README = Path(__file__).parent.parent / "README.md"
+ROWS = re.findall(r"^\| `([A-Za-z_<>]+)` \| (.*?) \| ", README.read_text(), re.MULTILINE)
+PER_PROFILE = re.compile(r"SESSION_PROFILES__<profile>__(\w+)")
+
+
+def test_every_setting_has_a_line_in_the_table() -> None:
+    named = {name.lower() for name, _ in ROWS if not PER_PROFILE.match(name)}
+
+    assert named == set(Settings.model_fields) - {"session_profiles"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [row for row in ROWS if row[1] != "–" and not PER_PROFILE.match(row[0])]
+)
+def test_the_table_tells_the_default(name: str, told: str) -> None:
+    default = Settings.model_fields[name.lower()].default
+
+    assert told.strip("`") == (default if isinstance(default, str) else json.dumps(default))
+
+
+@pytest.mark.parametrize(("name", "told"), [row for row in ROWS if PER_PROFILE.match(row[0])])
+def test_the_table_tells_every_profiles_default(name: str, told: str) -> None:
+    found = PER_PROFILE.match(name)
+    assert found is not None
+    profiles = Settings().session_profiles
+
+    defaults = [getattr(profiles[profile], found[1]) for profile in get_args(ProfileName)]
+
+    assert told.split(" · ") == [str(default) for default in defaults]
