@@ -22,7 +22,7 @@ run: .venv/installed-run
 	@$(python) -m carelink_api.development
 
 test: .venv/installed-all
-	@$(python) -m pytest -n auto --maxprocesses 8 --cov --cov-report term
+	@$(python) -m pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report term
 
 lint: .venv/installed-all
 	@$(python) -m ruff check .

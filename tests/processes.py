@@ -51,7 +51,11 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,18 +80,21 @@ class Server:
 
     def pause(self) -> None:
         """Let it hang: connections stay open and nothing answers."""
-        for process in self._family():
-            process.suspend()
+        self._each(psutil.Process.suspend)
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        for process in self._family():
-            process.resume()
+        self._each(psutil.Process.resume)
 
     def close(self) -> None:
         """End it and remove its folder."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _each(self, act: Callable[[psutil.Process], None]) -> None:
+        for process in self._family():
+            with contextlib.suppress(psutil.NoSuchProcess):  # a helper of it may end any moment
+                act(process)
 
     def _family(self) -> list[psutil.Process]:
         parent = psutil.Process(self.pid)
