@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from redis import AuthenticationError
 from redis import ConnectionError as RedisConnectionError
 from redis import TimeoutError as RedisTimeout
 from redis.cluster import RedisCluster
@@ -42,7 +43,8 @@ def patient_denylist(settings: Settings) -> Iterator[Denylist]:
 
 def sentence(error: Exception) -> str:
     """Return what an operator needs to know; never the server's own words, they may quote keys."""
-    if isinstance(error, _UNREACHABLE):
+    refused = isinstance(error, AuthenticationError)  # for redis-py a kind of ConnectionError
+    if isinstance(error, _UNREACHABLE) and not refused:
         return "Redis does not answer; see that it runs and that CARELINK_REDIS_URL names it."
     return f"Redis refused the command ({type(error).__name__}); see its log and its ACL."
 

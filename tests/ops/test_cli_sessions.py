@@ -1,0 +1,275 @@
+"""The commands `sessions list` and `sessions revoke`, as an operator types them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import select
+from sqlalchemy.orm import Session as Sql
+
+from carelink_api.audit.events import Event
+from carelink_api.audit.models import AuditEvent
+from carelink_api.ops import cli_sessions
+from carelink_api.sessions import revoking
+from carelink_api.sessions.denylist import session_key
+from carelink_api.sessions.models import Session
+from tests.auth_helper import Auth
+from tests.conftest import MakeApp, Travel
+from tests.ops.commands import NO_DATABASES, NO_REDIS, done, done_json, entries, refused
+
+ANNA, BEN, CLEO = "anna@ward.example", "ben@ward.example", "cleo@home.example"
+WHY = ("--reason", "lost tablet")
+
+
+@pytest.fixture
+def ward(auth: Auth) -> dict[str, dict[str, Any]]:
+    """Three people who are logged in: two nurses, one of them in the ICU, and a patient."""
+    auth.create_user(ANNA, unit="ICU", profile="high_security")
+    auth.create_user(BEN, unit="Ward 3")
+    auth.create_user(CLEO, user_type="patient")
+    return {email: auth.tokens(email, device_name="tablet") for email in (ANNA, BEN, CLEO)}
+
+
+def live(sql: Sql) -> set[str]:
+    sql.rollback()
+    return set(sql.scalars(select(Session.id).where(Session.ended_at.is_(None))))
+
+
+def sid(tokens: dict[str, Any]) -> str:
+    return str(tokens["session"]["id"])
+
+
+def emails(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["email"] for row in rows]
+
+
+def test_list_shows_who_is_logged_in(
+    runner: FlaskCliRunner, ward: dict[str, dict[str, Any]]
+) -> None:
+    table = done(runner, "sessions", "list")
+    for email, tokens in ward.items():
+        (line,) = [line for line in table.splitlines() if email in line]
+        assert sid(tokens) in line
+        assert "tablet" in line
+    assert "ICU" in table
+
+
+def test_list_as_json_holds_every_fact_and_no_token(
+    runner: FlaskCliRunner, ward: dict[str, dict[str, Any]]
+) -> None:
+    rows = done_json(runner, "sessions", "list", "--user", ANNA)
+    (row,) = rows
+    assert (row["sid"], row["email"], row["unit"]) == (sid(ward[ANNA]), ANNA, "ICU")
+    assert (row["profile"], row["state"], row["generation"]) == ("high_security", "live", 1)
+    told = ward[ANNA]["session"]["expires_at"]  # in whole seconds
+    assert row["expires_at"][:19] == told[:19]
+    assert row["idle_at"].endswith("Z")
+    assert "eyJ" not in str(rows)
+    assert "jti" not in str(rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--user", " ANNA@ward.example "], [ANNA]),
+        (["--unit", "Ward  3"], [BEN]),
+        (["--user-type", "nurse"], [ANNA, BEN]),
+        (["--user-type", "nurse", "--unit", "ICU"], [ANNA]),
+        (["--user-type", "patient", "--unit", "ICU"], []),
+        ([], [ANNA, BEN, CLEO]),
+    ],
+)
+@pytest.mark.usefixtures("ward")
+def test_list_can_be_narrowed(
+    runner: FlaskCliRunner, words: list[str], expected: list[str]
+) -> None:
+    assert emails(done_json(runner, "sessions", "list", *words)) == expected
+
+
+def test_list_says_so_when_nobody_is_logged_in(runner: FlaskCliRunner) -> None:
+    assert done(runner, "sessions", "list") == "Nothing to show.\n"
+
+
+def test_list_leaves_out_what_has_ended_and_marks_what_is_idle(
+    runner: FlaskCliRunner, auth: Auth, ward: dict[str, dict[str, Any]], travel: Travel
+) -> None:
+    auth.logout(refresh=ward[BEN]["refresh"])
+    travel(16 * 60 + 1)
+    rows = done_json(runner, "sessions", "list")
+    assert {row["email"]: row["state"] for row in rows} == {ANNA: "idle", CLEO: "live"}
+    travel(12 * 3600)
+    assert done_json(runner, "sessions", "list") == []
+
+
+def test_a_device_name_cannot_steer_the_terminal(runner: FlaskCliRunner, auth: Auth) -> None:
+    auth.create_user()
+    auth.tokens(device_name="\u202etelbat")
+    assert "\u202e" not in done(runner, "sessions", "list")
+
+
+@pytest.mark.parametrize(
+    ("words", "survivors"),
+    [
+        (["--user", ANNA.upper()], [BEN, CLEO]),
+        (["--unit", "Ward 3"], [ANNA, CLEO]),
+        (["--user-type", "nurse"], [CLEO]),
+        (["--all"], []),
+    ],
+)
+def test_revoke_ends_the_selected_sessions_and_no_other(
+    runner: FlaskCliRunner, auth: Auth, ward: dict[str, dict[str, Any]],
+    words: list[str], survivors: list[str],
+) -> None:  # fmt: skip
+    facts = done_json(runner, "sessions", "revoke", *words, *WHY, "--yes")
+    count = 3 - len(survivors)
+    assert facts == {"selected": count, "ended": count, "pending": False, "dry_run": False}
+    for email, tokens in ward.items():
+        answer = auth.me(tokens["access"])
+        assert answer.status_code == (200 if email in survivors else 401)
+        if email not in survivors:
+            assert answer.get_json()["reason"] == "revoked"
+            assert auth.refresh(tokens["refresh"]).get_json()["reason"] == "revoked"
+
+
+def test_revoke_ends_one_session_and_leaves_the_users_others(
+    runner: FlaskCliRunner, auth: Auth, redis_client: redis.Redis, sql: Sql
+) -> None:
+    user = auth.create_user()
+    first, second = auth.tokens(), auth.tokens()
+    words = done(runner, "sessions", "revoke", "--session", sid(first), *WHY, "--yes")
+    assert words == "Ended 1 session.\n"
+    assert live(sql) == {sid(second)}
+    assert entries(redis_client) == [session_key(sid(first))]
+    event = sql.scalars(select(AuditEvent).where(AuditEvent.event == Event.SESSION_REVOKED)).one()
+    assert (event.actor, event.user_id, event.sid) == ("cli", user.id, sid(first))
+    assert event.detail is not None
+    assert event.detail["why"] == "lost tablet"
+
+
+def test_a_second_revoke_of_the_same_session_ends_nothing_more(
+    runner: FlaskCliRunner, ward: dict[str, dict[str, Any]]
+) -> None:
+    command = ("sessions", "revoke", "--session", sid(ward[ANNA]), *WHY)
+    done(runner, *command, "--yes")
+    assert done(runner, *command) == "No live session matches; none was ended.\n"  # asks nothing
+
+
+def test_revoke_takes_as_many_batches_as_it_needs(
+    runner: FlaskCliRunner, sql: Sql, redis_client: redis.Redis, ward: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(revoking, "MAX_BATCH", 2)
+    assert done_json(runner, "sessions", "revoke", "--all", *WHY, "--yes")["ended"] == 3
+    assert live(sql) == set()
+    assert len(entries(redis_client)) == 3
+    numbers = sql.scalars(select(Session.change_number).distinct()).all()
+    assert sorted(number or 0 for number in numbers) == [1, 2]
+
+
+def test_dry_run_counts_and_changes_nothing(
+    runner: FlaskCliRunner, sql: Sql, redis_client: redis.Redis, ward: dict[str, Any]
+) -> None:
+    command = ("sessions", "revoke", "--user-type", "nurse", *WHY, "--dry-run")
+    assert done(runner, *command) == "Would end 2 sessions; nothing was done.\n"
+    assert done_json(runner, *command) == {
+        "selected": 2, "ended": 0, "pending": False, "dry_run": True,
+    }  # fmt: skip
+    assert len(live(sql)) == 3
+    assert entries(redis_client) == []
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 3), ("\n", 3), ("", 3)])
+def test_revoke_asks_first_and_says_how_many(
+    runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], answer: str, left: int
+) -> None:
+    result = runner.invoke(args=["sessions", "revoke", "--all", *WHY], input=answer)
+    assert "End 3 sessions?" in result.stderr
+    assert result.exit_code == (0 if left == 0 else 1)
+    assert len(live(sql)) == left
+
+
+def test_an_interrupted_revoke_says_what_is_done_and_goes_on_when_run_again(
+    runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **options: Any) -> Iterator[revoking.Batch]:
+        yield next(revoking.revoke(*args, **options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(revoking, "MAX_BATCH", 2)
+    with monkeypatch.context() as once:
+        once.setattr(cli_sessions, "revoke", interrupted)
+        words = refused(runner, "sessions", "revoke", "--all", *WHY, "--yes")
+    assert "ended 2 sessions, still live: 1" in words
+    assert len(live(sql)) == 1
+    assert done_json(runner, "sessions", "revoke", "--all", *WHY, "--yes")["ended"] == 1
+    assert live(sql) == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--user", "nobody@ward.example"], "no account with this e-mail"),
+        (["--user", "no address"], "no account with this e-mail"),
+        (["--unit", "Attic"], "no unit of this name"),
+        (["--unit", "\udcff"], "no unit of this name"),
+        (["--session", "A" * 22], "no session with this id"),
+        (["--session", "\udcff"], "no session with this id"),
+    ],
+)
+@pytest.mark.usefixtures("ward")
+def test_a_name_that_nobody_has_is_a_mistake_and_not_zero_sessions(
+    runner: FlaskCliRunner, words: list[str], sentence: str
+) -> None:
+    assert sentence in refused(runner, "sessions", "revoke", *words, *WHY, "--yes")
+
+
+@pytest.mark.parametrize("words", [["--user", "nobody@ward.example"], ["--unit", "Attic"]])
+def test_list_of_a_name_that_nobody_has_is_a_mistake_too(
+    runner: FlaskCliRunner, words: list[str]
+) -> None:
+    assert "There is no" in refused(runner, "sessions", "list", *words)
+
+
+@pytest.mark.parametrize("why", ["", "ab", "  ab  ", "x" * 201, "two\nlines", "bell\a here"])
+def test_the_reason_is_a_short_line_of_text(
+    runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], why: str
+) -> None:
+    words = refused(runner, "sessions", "revoke", "--all", "--reason", why, "--yes")
+    assert "3 to 200 printable characters" in words
+    assert len(live(sql)) == 3
+
+
+@pytest.mark.parametrize("words", [[], ["--all", "--unit", "ICU"], ["--user", ANNA, "--all"]])
+def test_exactly_one_selection_is_asked_for(
+    runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], words: list[str]
+) -> None:
+    result = runner.invoke(args=["sessions", "revoke", *words, *WHY, "--yes"])
+    assert result.exit_code == 2
+    assert "Say one of" in result.stderr
+    assert len(live(sql)) == 3
+
+
+def test_without_redis_sessions_end_all_the_same_and_it_says_pending(
+    ward: dict[str, dict[str, Any]], app: Flask, auth: Auth, make_app: MakeApp, sql: Sql
+) -> None:
+    runner = make_app(redis_url=NO_REDIS).test_cli_runner()
+    words = done(runner, "sessions", "revoke", "--user", ANNA, *WHY, "--yes")
+    assert "Ended 1 session. Redis did not take all of it" in words
+    assert done_json(runner, "sessions", "revoke", "--user", BEN, *WHY, "--yes")["pending"] is True
+    assert live(sql) == {sid(ward[CLEO])}
+    assert app.extensions["carelink"].pulse.beat()
+    assert auth.me(ward[ANNA]["access"]).status_code == 401
+
+
+@pytest.mark.parametrize("url", NO_DATABASES)
+@pytest.mark.parametrize(
+    "words", [["sessions", "list"], ["sessions", "revoke", "--all", *WHY, "--yes"]]
+)
+def test_without_a_database_it_fails_in_one_sentence(
+    make_app: MakeApp, words: list[str], url: str
+) -> None:
+    runner = make_app(sqlalchemy_database_uri=url).test_cli_runner()
+    assert "The database does not answer" in refused(runner, *words)

@@ -1,0 +1,285 @@
+"""The command `doctor`: its rules one by one, and the command on real stores."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskCliRunner
+
+from carelink_api.config import Settings
+from carelink_api.ops import doctor, doctor_stores
+from carelink_api.ops.doctor import Finding, State
+from carelink_api.ops.doctor_stores import ClockReading, DatabaseFacts
+from tests.auth_helper import Auth
+from tests.conftest import MakeApp, Travel
+from tests.ops.commands import NO_DATABASES, NO_REDIS
+from tests.servers import PostgresServer, ValkeyServer
+
+OK, WARN, UNSAFE = State.OK, State.WARN, State.UNSAFE
+Rule = Callable[[Settings], Finding]
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GOOD: dict[str, Any] = {
+    "env": "production",
+    "jwt_secret_key": "Zk3vP0-tW8sQ1rY7uI5oA9dF2gH6jL4x",
+    "sqlalchemy_database_uri": "postgresql+psycopg://carelink@db/carelink",
+    "redis_url": "rediss://:pw@cache.hospital.example:6379",
+    "cors_origins": ["https://ward.hospital.example"],
+    "trusted_proxies": 1,
+}
+SERVER = {
+    "redis_version": "7.4.1",
+    "role": "master",
+    "maxmemory_policy": "noeviction",
+    "aof_enabled": 1,
+}
+
+
+@pytest.fixture
+def server() -> Iterator[ValkeyServer]:
+    """A Valkey whose settings a test may change."""
+    with ValkeyServer() as server:
+        yield server
+
+
+def given(**changes: Any) -> Settings:
+    """Settings that are fine in production, but for `changes`."""
+    return Settings(**(GOOD | changes))
+
+
+def judged(findings: list[Finding]) -> dict[str, State]:
+    return {finding.name: finding.state for finding in findings}
+
+
+def test_good_settings_of_production_are_all_fine() -> None:
+    findings = doctor.check_settings(given())
+    assert set(judged(findings).values()) == {OK}
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "state"),
+    [
+        (doctor.check_environment, {"env": "development"}, WARN),
+        (doctor.check_secret, {"jwt_secret_key": "short"}, UNSAFE),
+        (doctor.check_secret, {"jwt_secret_key": "short", "env": "development"}, WARN),
+        (doctor.check_password_hash, {"password_hash_memory_kib": 19455}, UNSAFE),
+        (doctor.check_password_hash,
+         {"password_hash_memory_kib": 36864, "password_hash_iterations": 1}, UNSAFE),
+        (doctor.check_password_hash,
+         {"password_hash_memory_kib": 47104, "password_hash_iterations": 1}, OK),
+        (doctor.check_password_hash,
+         {"password_hash_memory_kib": 7168, "password_hash_iterations": 9}, OK),
+        (doctor.check_password_hash, {"password_hash_memory_kib": 64, "env": "development"}, WARN),
+        (doctor.check_cors, {"cors_origins": []}, OK),
+        (doctor.check_cors, {"cors_origins": ["https://a.example:8443"]}, OK),
+        (doctor.check_cors, {"cors_origins": ["http://a.example"]}, UNSAFE),
+        (doctor.check_cors, {"cors_origins": ["http://a.example"], "env": "development"}, WARN),
+        (doctor.check_cors, {"cors_origins": ["https://*.a.example"]}, UNSAFE),
+        (doctor.check_cors, {"cors_origins": [r"https://.+\.a\.example"]}, UNSAFE),
+        (doctor.check_cors, {"cors_origins": ["https://a.example/"]}, UNSAFE),
+        (doctor.check_cors, {"cors_origins": ["null"]}, UNSAFE),
+        (doctor.check_proxies, {"trusted_proxies": 0}, WARN),
+        (doctor.check_proxies, {"trusted_proxies": 0, "env": "development"}, OK),
+        (doctor.check_throttles, {"ratelimit_enabled": False}, UNSAFE),
+        (doctor.check_throttles, {"ratelimit_enabled": False, "env": "development"}, WARN),
+        (doctor.check_rotation, {"rotate_refresh_tokens": False}, WARN),
+        (doctor.check_grace, {"rotation_grace_seconds": 0}, OK),
+        (doctor.check_grace, {"rotation_grace_seconds": 30}, OK),
+        (doctor.check_grace, {"rotation_grace_seconds": 31}, WARN),
+        (doctor.check_lost_response, {"lost_response_window_seconds": 0}, OK),
+        (doctor.check_lost_response, {"lost_response_window_seconds": 901}, WARN),
+        (doctor.check_redis_url, {"redis_url": "unix:///run/valkey.sock"}, OK),
+        (doctor.check_redis_url, {"redis_url": "redis://localhost:6379"}, OK),
+        (doctor.check_redis_url, {"redis_url": "redis://127.0.0.1"}, OK),
+        (doctor.check_redis_url, {"redis_url": "redis://[::1]:6379"}, OK),
+        (doctor.check_redis_url, {"redis_url": "redis://:pw@cache"}, WARN),
+        (doctor.check_redis_url, {"redis_url": "rediss://cache"}, WARN),
+        (doctor.check_redis_url, {"redis_url": "redis+sentinel://:pw@a,b/mymaster"}, WARN),
+        (doctor.check_redis_url, {"redis_url": "redis+cluster://localhost:1,localhost:2"}, OK),
+    ],
+)  # fmt: skip
+def test_the_rules_on_settings(rule: Rule, changes: dict[str, Any], state: State) -> None:
+    finding = rule(given(**changes))
+    assert finding.state is state, finding
+    assert bool(finding.why and finding.mend) == (state is not OK)
+
+
+def test_a_lost_response_window_longer_than_any_access_token_is_a_warning() -> None:
+    profile = {"access_seconds": 600, "absolute_seconds": 3600, "idle_seconds": 0}
+    profiles = dict.fromkeys(("standard", "high_security", "extended"), profile)
+    settings = given(session_profiles=profiles, lost_response_window_seconds=601)
+    assert "access token" in doctor.check_lost_response(settings).why
+
+
+def test_no_finding_shows_a_secret() -> None:
+    settings = given(jwt_secret_key="guess-me-now", redis_url="redis://:hush-hush@cache")
+    findings = str(doctor.check_settings(settings))
+    assert "guess-me-now" not in findings
+    assert "hush-hush" not in findings
+
+
+@pytest.mark.parametrize(
+    ("facts", "fault", "state"),
+    [
+        (DatabaseFacts("postgresql", migrated=True), None, OK),
+        (DatabaseFacts("sqlite", migrated=True), "database", WARN),
+        (DatabaseFacts("postgresql", migrated=False), "migrations", UNSAFE),
+        (DatabaseFacts("postgresql", True, is_superuser=True), "database account", WARN),
+        (DatabaseFacts("postgresql", True, is_replica=True), "database role", UNSAFE),
+        (DatabaseFacts("postgresql", True, plain_network=True), "way to the database", WARN),
+    ],
+)
+def test_the_rules_on_the_database(facts: DatabaseFacts, fault: str | None, state: State) -> None:
+    found = judged(doctor_stores.check_database(given(), facts))
+    faults = {name: judgement for name, judgement in found.items() if judgement is not OK}
+    assert faults == ({} if fault is None else {fault: state})
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault", "state"),
+    [
+        ({}, None, OK),
+        ({"redis_version": "6.2.0"}, None, OK),
+        ({"redis_version": "10.0.1"}, None, OK),
+        ({"redis_version": "6.0.16"}, "version", UNSAFE),
+        ({"redis_version": "7.2.4", "valkey_version": "7.2.5"}, None, OK),
+        ({"redis_version": "7.2.4", "valkey_version": "7.1.0"}, "version", UNSAFE),
+        ({"maxmemory_policy": "volatile-ttl"}, "maxmemory-policy", UNSAFE),
+        ({"aof_enabled": 0}, "append-only file", UNSAFE),
+        ({"role": "slave"}, "role", UNSAFE),
+    ],
+)
+def test_the_rules_on_redis(changes: dict[str, Any], fault: str | None, state: State) -> None:
+    found = judged(doctor_stores.check_redis(given(), "redis", SERVER | changes))
+    faults = {name: judgement for name, judgement in found.items() if judgement is not OK}
+    assert faults == ({} if fault is None else {f"redis: {fault}": state})
+
+
+def test_a_server_that_keeps_its_settings_to_itself_is_not_taken_for_safe() -> None:
+    findings = doctor_stores.check_redis(given(), "redis", {})
+    assert {finding.state for finding in findings} == {UNSAFE}
+
+
+@pytest.mark.parametrize(
+    ("off", "leeway", "state"),
+    [
+        (0, 10, OK), (2, 10, OK), (-2, 10, OK), (2.1, 10, WARN), (-10, 10, WARN),
+        (10.1, 10, UNSAFE), (-3600, 10, UNSAFE), (1, 0, OK), (3, 0, UNSAFE),
+    ],
+)  # fmt: skip
+def test_the_rule_on_clocks(off: float, leeway: int, state: State) -> None:
+    told = NOW + timedelta(seconds=off)
+    finding = doctor_stores.check_clock(
+        given(jwt_decode_leeway=leeway), "redis", ClockReading(NOW, told, NOW)
+    )
+    assert finding.state is state
+
+
+def test_the_time_that_an_answer_takes_is_no_skew() -> None:
+    reading = ClockReading(NOW, NOW + timedelta(seconds=4), NOW + timedelta(seconds=5))
+    assert reading.skew == timedelta(0)
+
+
+def told(runner: FlaskCliRunner) -> tuple[int, dict[str, str]]:
+    """Return the exit code, and each check's state."""
+    result = runner.invoke(args=["doctor", "--json"])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    answer = json.loads(result.stdout)
+    assert answer["safe"] is (result.exit_code == 0)
+    return result.exit_code, {row["check"]: row["state"] for row in answer["checks"]}
+
+
+def test_it_finds_the_tests_own_stores_safe(runner: FlaskCliRunner, store: str) -> None:
+    code, states = told(runner)
+    assert code == 0
+    assert states["environment"] == "warn"  # development
+    assert states["migrations"] == states["redis: role"] == states["clock of redis"] == "ok"
+    assert states["housekeeper"] == "ok"
+    if store.startswith("postgresql"):
+        assert states["clock of the database"] == "ok"
+        assert states["database account"] == "warn"  # the tests' superuser
+        assert states["way to the database"] == "ok"  # a unix socket
+
+
+def test_for_people_it_says_why_and_how_to_mend(runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["doctor"])
+    assert result.exit_code == 0, result.output
+    assert "CARELINK_ENV is development." in result.stdout
+    assert "Set CARELINK_ENV=production" in result.stdout
+
+
+def test_what_is_unsafe_ends_it_with_exit_code_1(make_app: MakeApp, server: ValkeyServer) -> None:
+    with server.client() as client:
+        client.config_set("appendonly", "no")
+    settings = {
+        "env": "production", "password_hash_memory_kib": 19456, "password_hash_iterations": 2,
+        "redis_url": server.url, "ratelimit_enabled": False,
+    }  # fmt: skip
+    runner = make_app(**settings).test_cli_runner()
+    code, states = told(runner)
+    assert code == 1
+    unsafe = [name for name, state in states.items() if state == "unsafe"]
+    assert unsafe == ["throttles", "redis: append-only file"]
+    result = runner.invoke(args=["doctor"])
+    assert result.exit_code == 1
+    assert "Error: Unsafe: throttles, redis: append-only file." in result.stderr
+
+
+def test_without_redis_it_says_so_and_checks_the_rest(make_app: MakeApp) -> None:
+    code, states = told(make_app(redis_url=NO_REDIS).test_cli_runner())
+    assert (code, states["Redis"], states["migrations"]) == (1, "unsafe", "ok")
+
+
+@pytest.mark.parametrize("url", NO_DATABASES)
+def test_without_a_database_it_says_so_and_checks_the_rest(make_app: MakeApp, url: str) -> None:
+    code, states = told(make_app(sqlalchemy_database_uri=url).test_cli_runner())
+    assert (code, states["database"], states["redis: role"]) == (1, "unsafe", "ok")
+
+
+def test_a_database_that_was_never_migrated_is_unsafe(make_app: MakeApp, tmp_path: Any) -> None:
+    app = make_app(sqlalchemy_database_uri=f"sqlite:///{tmp_path}/empty.db")
+    code, states = told(app.test_cli_runner())
+    assert (code, states["migrations"]) == (1, "unsafe")
+
+
+def test_a_clock_that_is_off_is_found(runner: FlaskCliRunner, travel: Travel, store: str) -> None:
+    travel(60)  # ours: the servers keep the real time
+    code, states = told(runner)
+    assert (code, states["clock of redis"]) == (1, "unsafe")
+    assert states.get("clock of the database", "unsafe") == "unsafe"
+
+
+def test_sessions_that_nobody_expires_point_at_the_housekeeper(
+    runner: FlaskCliRunner, auth: Auth, travel: Travel
+) -> None:
+    auth.create_user()
+    auth.tokens()
+    travel(12 * 3600 + 9 * 60)
+    assert told(runner)[1]["housekeeper"] == "ok"
+    travel(120)
+    assert told(runner)[1]["housekeeper"] == "warn"
+
+
+@pytest.fixture
+def modest_url(store: str, postgres: PostgresServer) -> str:
+    """The URL of the store for an account that may only read; SQLite has no accounts."""
+    if store.startswith("sqlite"):
+        return store
+    postgres.execute(
+        "DO $$ BEGIN CREATE ROLE modest LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
+    postgres.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO modest", "store")
+    return store.replace("postgres@", "modest@")
+
+
+def test_an_account_that_is_no_superuser_is_fine(make_app: MakeApp, modest_url: str) -> None:
+    app = make_app(sqlalchemy_database_uri=modest_url)
+    assert told(app.test_cli_runner())[1]["database account"] == "ok"
+
+
+def test_a_replica_of_redis_is_unsafe(make_app: MakeApp, server: ValkeyServer) -> None:
+    with server.client() as client:
+        client.replicaof("127.0.0.1", "1")  # nobody is there
+    code, states = told(make_app(redis_url=server.url).test_cli_runner())
+    assert (code, states["redis: role"]) == (1, "unsafe")
