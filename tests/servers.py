@@ -91,6 +91,8 @@ class ValkeyServer(Server):
 class ApiServer(Server):
     """The application under Granian: several worker processes on a free loopback port."""
 
+    app = "wsgi:app"
+
     def __init__(
         self, env: Mapping[str, str], *, workers: int = 2, blocking_threads: int = 16
     ) -> None:
@@ -110,7 +112,7 @@ class ApiServer(Server):
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "error"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers)),
             *("--blocking-threads", str(self.blocking_threads), "--respawn-failed-workers"),
-            *("--workers-kill-timeout", "1", "wsgi:app"),
+            *("--workers-kill-timeout", "1", self.app),
             cwd=ROOT,
             env=self.env,
         )

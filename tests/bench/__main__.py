@@ -1,0 +1,162 @@
+"""Run everything once and print a table. Compare lines of one run; the machine is noisy."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import flask_migrate
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from carelink_api import create_app
+from carelink_api.config import Settings
+from carelink_api.sessions.runtime import runtime
+from tests.auth_helper import PASSWORD, Auth
+from tests.bench.load import Measured, get, measure, post
+from tests.conftest import TEST_SETTINGS
+from tests.servers import ApiServer, PostgresServer, ValkeyServer
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
+CONNECTIONS = 8
+HASHING = {"password_hash_memory_kib": 19456, "password_hash_iterations": 2}
+
+
+class BareServer(ApiServer):
+    """The bare routes under the same server with the same options."""
+
+    app = "tests.bench.bare:app"
+
+
+def environment(database: str, redis_url: str) -> dict[str, str]:
+    settings = TEST_SETTINGS | HASHING | {
+        "sqlalchemy_database_uri": database, "redis_url": redis_url,
+    }  # fmt: skip
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
+    return {f"CARELINK_{name.upper()}": text for name, text in texts.items()}
+
+
+def prepare(database: str, redis_url: str) -> None:
+    """Migrate, and make an account for each connection."""
+    values = TEST_SETTINGS | HASHING
+    settings = Settings(**values, sqlalchemy_database_uri=database, redis_url=redis_url)
+    app = create_app(settings, background=False)
+    with app.app_context():
+        flask_migrate.upgrade()
+        for i in range(CONNECTIONS):
+            Auth(app).create_user(f"nurse{i}@ward.example")
+        runtime().pulse.close()
+
+
+def main() -> None:
+    table = Table(title=f"{CONNECTIONS} connections, 2 workers, {SECONDS:g} s each")
+    for heading in ("what", "requests/s", "p50 ms", "p99 ms", "CPU µs", "answers"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    with ValkeyServer() as valkey, PostgresServer() as postgres:
+        with _serving(BareServer({"BENCH_REDIS_URL": valkey.url})) as bare:
+            for name, path in (("bare route", "/plain"), ("bare route, one GET", "/redis")):
+                _add(table, name, _run(bare, lambda i, _, path=path: get(path)))
+        for name, database in (
+            ("SQLite", f"sqlite:///{valkey.folder / 'bench.db'}"),
+            ("PostgreSQL", postgres.create_database("bench")),
+        ):
+            prepare(database, valkey.url)
+            with _serving(ApiServer(environment(database, valkey.url))) as server:
+                _measure_api(table, name, server)
+        _add_memory(table, valkey)
+    Console().print(table)
+
+
+def _measure_api(table: Table, name: str, server: ApiServer) -> None:
+    pairs = [_log_in(server, i) for i in range(CONNECTIONS)]
+    me = [get("/api/auth/me/", pair["access"]) for pair in pairs]
+    _run(server, lambda i, _: me[i], seconds=1)  # the first look is SQL's
+    _add(table, f"me, {name}", _run(server, lambda i, _: me[i]))
+    with _logins_beside(server):
+        _add(table, f"me beside 4 logins, {name}", _run(server, lambda i, _: me[i]))
+    latest = [pair["refresh"] for pair in pairs]
+    _add(table, f"refresh, {name}", _run(server, _refreshing(latest)))
+    _add(table, f"login, {name}", _run(server, lambda i, _: _login(i)))
+
+
+def _refreshing(latest: list[str]) -> Callable[[int, bytes | None], bytes]:
+    def following(i: int, body: bytes | None) -> bytes:
+        if body is not None:
+            latest[i] = json.loads(body).get("refresh", latest[i])
+        return post("/api/auth/refresh/", json.dumps({"refresh": latest[i]}))
+
+    return following
+
+
+def _login(i: int) -> bytes:
+    body = {"email": f"nurse{i}@ward.example", "password": PASSWORD}
+    return post("/api/auth/login/", json.dumps(body))
+
+
+def _log_in(server: ApiServer, i: int) -> dict[str, str]:
+    body = {"email": f"nurse{i}@ward.example", "password": PASSWORD}
+    answer: dict[str, str] = httpx.post(f"{server.url}/api/auth/login/", json=body).json()
+    return answer
+
+
+@contextmanager
+def _logins_beside(server: ApiServer) -> Iterator[None]:
+    stopping = threading.Event()
+
+    def log_in_again(i: int) -> None:
+        while not stopping.is_set():
+            _log_in(server, i)
+
+    threads = [threading.Thread(target=log_in_again, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+
+
+def _run(
+    server: ApiServer, requests: Callable[[int, bytes | None], bytes], seconds: float = SECONDS
+) -> Measured:
+    return measure(
+        server.port, requests, server_pid=server.pid, connections=CONNECTIONS, seconds=seconds
+    )
+
+
+def _add(table: Table, name: str, run: Measured) -> None:
+    table.add_row(
+        name,
+        f"{run.per_second:,.0f}",
+        f"{run.p50_ms:.1f}",
+        f"{run.p99_ms:.1f}",
+        f"{run.cpu_us:,.0f}",
+        ", ".join(f"{status}: {count}" for status, count in sorted(run.statuses.items())),
+    )
+
+
+def _add_memory(table: Table, valkey: ValkeyServer) -> None:
+    """Count real bytes in Redis for each ended session."""
+    count = 20_000
+    with valkey.client() as client:
+        before = client.info("memory")["used_memory"]
+        pipe = client.pipeline(transaction=False)
+        for i in range(count):
+            pipe.set(f"carelink:revoked:{{{i:022}}}", "logged_out:1795366505", ex=43_200)
+        pipe.execute()
+        used = (client.info("memory")["used_memory"] - before) / count
+    table.add_row(f"Redis bytes per ended session: {used:.0f}", "", "", "", "", "")
+
+
+@contextmanager
+def _serving(server: ApiServer) -> Iterator[ApiServer]:
+    with server:
+        yield server
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A small load generator: keep-alive connections in one thread, one request in flight on each."""
+
+import re
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import quantiles
+
+import psutil
+
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run has shown."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    """Of the server's processes, per request."""
+    statuses: dict[int, int]
+
+
+class _Connection:
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent_at = 0.0
+        self.buffer = b""
+
+    def send(self, request: bytes) -> None:
+        self.sent_at = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """Return status and body once the answer is complete."""
+        self.buffer += self.socket.recv(65536)
+        head, separator, body = self.buffer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not separator or length is None or len(body) < int(length[1]):
+            return None
+        self.buffer = b""
+        return int(head[9:12]), body
+
+
+def measure(
+    port: int,
+    requests: Callable[[int, bytes | None], bytes],
+    *,
+    server_pid: int,
+    connections: int = 8,
+    seconds: float = 4.0,
+) -> Measured:
+    """Ask for `seconds`. `requests(i, body)` makes connection i's next request from its last body."""
+    family = [psutil.Process(server_pid), *psutil.Process(server_pid).children(recursive=True)]
+    clients = {(c := _Connection(port)).socket.fileno(): (i, c) for i in range(connections)}
+    poll = select.epoll()
+    for number, (i, client) in clients.items():
+        poll.register(number, select.EPOLLIN)
+        client.send(requests(i, None))
+    statuses: dict[int, int] = {}
+    latencies: list[float] = []
+    cpu_before, started = _cpu(family), time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        for number, _ in poll.poll(1):
+            i, client = clients[number]
+            answer = client.receive()
+            if answer is not None:
+                latencies.append(time.perf_counter() - client.sent_at)
+                statuses[answer[0]] = statuses.get(answer[0], 0) + 1
+                client.send(requests(i, answer[1]))
+    elapsed, cpu = time.perf_counter() - started, _cpu(family) - cpu_before
+    for _, client in clients.values():
+        client.socket.close()
+    cuts = quantiles(latencies, n=100)
+    return Measured(
+        len(latencies) / elapsed,
+        cuts[49] * 1000,
+        cuts[98] * 1000,
+        cpu / len(latencies) * 1e6,
+        statuses,
+    )
+
+
+def get(path: str, token: str = "") -> bytes:
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode()
+
+
+def post(path: str, body: str) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body.encode())}\r\n\r\n{body}"
+    ).encode()
+
+
+def _cpu(family: list[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in family)
