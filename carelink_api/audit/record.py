@@ -1,14 +1,16 @@
 """Write an audit event, in the transaction of what it tells about."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session as Sql
 
 from .. import web
 from .events import Event, Outcome
 from .models import AuditEvent
+
+_INSERT = insert(cast(Table, AuditEvent.__table__))
 
 
 def record(
@@ -29,7 +31,8 @@ def record(
     `detail` must hold no password, token, e-mail address or patient data (ASVS 16.2.5).
     """
     values = event_values(event, now=now, outcome=outcome, reason=reason, actor=actor, **detail)
-    sql.execute(insert(AuditEvent).values(**values, user_id=user_id, sid=sid, jti=jti))
+    values |= {"user_id": user_id, "sid": sid, "jti": jti}
+    sql.connection().execute(_INSERT, values)
 
 
 def event_values(

@@ -1,10 +1,13 @@
-"""The statements on one session's row, and what they return to the rules."""
+"""The statements on one session's row, and what they return to the rules.
+
+They are built once and run on the connection: a refresh spends its time here.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session as Sql
 
@@ -61,12 +64,22 @@ _LOAD = (
            Unit.name.label("unit"))
     .join(User, Session.user_id == User.id)
     .outerjoin(Unit, User.unit_id == Unit.id)
+    .where(Session.id == bindparam("sid"))
 )  # fmt: skip
+_SWAP = (
+    update(cast(Table, Session.__table__))
+    .where(
+        Session.id == bindparam("which"),
+        Session.generation == bindparam("expected"),
+        Session.ended_at.is_(None),
+    )
+    .returning(Session.id)
+)
 
 
 def load(sql: Sql, sid: str, settings: Settings) -> Loaded | None:
     """Read a session with its user in one statement; None where there is no such session."""
-    row = sql.execute(_LOAD.where(Session.id == sid)).one_or_none()
+    row = sql.connection().execute(_LOAD, {"sid": sid}).one_or_none()
     return None if row is None else _loaded(row, settings)
 
 
@@ -107,11 +120,5 @@ def _loaded(row: Row[*tuple[Any, ...]], settings: Settings) -> Loaded:
 
 def compare_and_swap(sql: Sql, sid: str, expected: int, /, **values: Any) -> bool:
     """Change the row if it still has the expected generation and goes on; return whether it did."""
-    changed = sql.execute(
-        update(Session)
-        .where(Session.id == sid, Session.generation == expected, Session.ended_at.is_(None))
-        .values(**values)
-        .returning(Session.id)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.one_or_none() is not None
+    wanted = {"which": sid, "expected": expected}
+    return sql.connection().execute(_SWAP, wanted | values).one_or_none() is not None
