@@ -3,12 +3,15 @@
 import json
 from typing import Any
 
+import pytest
 import redis
 from click.testing import Result
 from flask.testing import FlaskCliRunner
 
 from carelink_api.sessions.denylist import PREFIX
 
+sqlite_only = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+"""For what does not depend on the kind of database."""
 NO_REDIS = "unix:///nonexistent/valkey.sock"
 NO_DATABASES = ["sqlite:////nonexistent/carelink.db", "postgresql://carelink@/x?host=/nonexistent"]
 

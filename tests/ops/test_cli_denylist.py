@@ -1,5 +1,6 @@
 """The commands `denylist status`, `flush` and `reload`, as an operator types them."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,16 @@ from carelink_api.sessions.denylist import Denylist, parse_key, session_key, tok
 from carelink_api.sessions.models import Session
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
-from tests.ops.commands import NO_DATABASES, NO_REDIS, done, done_json, entries, refused
+from tests.ops.commands import (
+    NO_DATABASES,
+    NO_REDIS,
+    done,
+    done_json,
+    entries,
+    refused,
+    sqlite_only,
+)
+from tests.processes import free_port, wait_for
 from tests.servers import ValkeyServer
 
 ANNA, BEN = "anna@ward.example", "ben@ward.example"
@@ -43,6 +53,21 @@ def ended(auth: Auth, redis_client: redis.Redis) -> dict[str, dict[str, Any]]:
         assert auth.logout(refresh=pair["refresh"]).status_code == 200
     redis_client.set(OTHERS_KEY, "1")
     return tokens
+
+
+@pytest.fixture
+def cluster_url() -> Iterator[str]:
+    """The URL of a cluster of one node."""
+    config = {"cluster-enabled": "yes", "cluster-port": str(free_port())}
+    with ValkeyServer(tcp=True, config=config) as server, server.client() as client:
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        wait_for(lambda: cluster_info(client)["cluster_state"] == "ok", "the cluster")
+        yield server.tcp_url.replace("redis://", "redis+cluster://")
+
+
+def cluster_info(client: redis.Redis) -> dict[str, str]:
+    answer: dict[str, str] = client.execute_command("CLUSTER INFO")
+    return answer
 
 
 def sid(tokens: dict[str, Any]) -> str:
@@ -84,6 +109,7 @@ def test_status_counts_what_redis_holds_and_should_hold(
     assert server["maxmemory_bytes"] == 0
 
 
+@sqlite_only
 def test_status_for_people_says_what_is_missing(
     runner: FlaskCliRunner, redis_client: redis.Redis, ended: dict[str, dict[str, Any]]
 ) -> None:
@@ -95,6 +121,7 @@ def test_status_for_people_says_what_is_missing(
     assert "1 are missing; the workers refuse them from SQL." in done(runner, "denylist", "status")
 
 
+@sqlite_only
 def test_status_warns_of_a_server_that_may_forget(make_app: MakeApp, server: ValkeyServer) -> None:
     with server.client() as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
@@ -134,6 +161,7 @@ def test_after_a_flush_a_revoked_token_is_still_refused_by_every_worker(
             assert calls.refresh(pair["refresh"]).status_code == 401
 
 
+@sqlite_only
 def test_flush_says_why_it_is_safe_before_it_asks_and_after(
     runner: FlaskCliRunner, redis_client: redis.Redis, ended: dict[str, Any]
 ) -> None:
@@ -148,6 +176,7 @@ def test_flush_says_why_it_is_safe_before_it_asks_and_after(
     assert "It is safe" in words
 
 
+@sqlite_only
 def test_a_flush_that_was_refused_leaves_no_trace(
     runner: FlaskCliRunner, sql: Sql, ended: dict[str, Any]
 ) -> None:
@@ -200,6 +229,7 @@ def test_flush_of_an_empty_denylist_does_nothing(runner: FlaskCliRunner, sql: Sq
     assert flushes(sql) == []
 
 
+@sqlite_only
 @pytest.mark.parametrize("url", NO_DATABASES)
 def test_nothing_is_flushed_while_sql_does_not_answer(
     make_app: MakeApp, redis_client: redis.Redis, ended: dict[str, Any], url: str
@@ -210,6 +240,7 @@ def test_nothing_is_flushed_while_sql_does_not_answer(
     assert entries(redis_client) == held
 
 
+@sqlite_only
 def test_nothing_is_flushed_on_the_word_of_an_empty_database(
     make_app: MakeApp, redis_client: redis.Redis, ended: dict[str, Any], tmp_path: Any
 ) -> None:
@@ -230,6 +261,7 @@ def test_a_flush_looks_into_sql_before_each_step(
     assert len(entries(redis_client)) == 2
 
 
+@sqlite_only
 @pytest.mark.parametrize("command", ["status", "flush", "reload"])
 def test_without_redis_every_command_fails_in_one_sentence(make_app: MakeApp, command: str) -> None:
     runner = make_app(redis_url=NO_REDIS).test_cli_runner()
@@ -237,6 +269,7 @@ def test_without_redis_every_command_fails_in_one_sentence(make_app: MakeApp, co
     assert "Redis does not answer" in refused(runner, "denylist", command, *words)
 
 
+@sqlite_only
 def test_a_redis_that_forbids_the_command_is_told_apart_from_one_that_is_gone(
     make_app: MakeApp, server: ValkeyServer
 ) -> None:
@@ -247,6 +280,7 @@ def test_a_redis_that_forbids_the_command_is_told_apart_from_one_that_is_gone(
     assert words == "Error: Redis refused the command (NoPermissionError); see its log and its ACL."
 
 
+@sqlite_only
 def test_a_redis_that_asks_for_a_password_is_not_called_silent(
     make_app: MakeApp, server: ValkeyServer
 ) -> None:
@@ -273,6 +307,23 @@ def test_reload_restores_every_entry_with_its_expiry(
         row = sql.get_one(Session, sid(pair))
         until = row.latest_expires_at + margin
         assert redis_client.expiretime(session_key(row.id)) == int(until.timestamp()) + 1
+
+
+@sqlite_only
+def test_the_commands_work_on_a_cluster_too(make_app: MakeApp, cluster_url: str) -> None:
+    app = make_app(redis_url=cluster_url)
+    runner, auth = app.test_cli_runner(), Auth(app)
+    auth.create_user()
+    assert auth.logout(refresh=auth.tokens()["refresh"]).status_code == 200
+    assert done_json(runner, "denylist", "flush", "--yes")["before"]["sessions"] == 1
+    done(runner, "denylist", "reload")
+    facts = done_json(runner, "denylist", "status")
+    assert facts["entries"]["sessions"] == 1
+    (node,) = facts["servers"]
+    assert (node["node"].partition(":")[0], node["role"]) == ("127.0.0.1", "primary")
+    findings = json.loads(runner.invoke(args=["doctor", "--json"]).stdout)["checks"]
+    states = {finding["check"]: finding["state"] for finding in findings}
+    assert states[f"{node['node']}: role"] == states[f"clock of {node['node']}"] == "ok"
 
 
 def test_reload_changes_no_entry_that_is_there(
@@ -304,6 +355,7 @@ def test_reload_into_a_full_redis_fails_in_one_sentence(
     assert "Redis did not take every entry" in words
 
 
+@sqlite_only
 def test_a_redis_that_stops_answering_in_the_middle_is_one_sentence(
     app: Flask, runner: FlaskCliRunner, make_app: MakeApp, server: ValkeyServer
 ) -> None:

@@ -18,7 +18,15 @@ from carelink_api.sessions.denylist import session_key
 from carelink_api.sessions.models import Session
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
-from tests.ops.commands import NO_DATABASES, NO_REDIS, done, done_json, entries, refused
+from tests.ops.commands import (
+    NO_DATABASES,
+    NO_REDIS,
+    done,
+    done_json,
+    entries,
+    refused,
+    sqlite_only,
+)
 
 ANNA, BEN, CLEO = "anna@ward.example", "ben@ward.example", "cleo@home.example"
 WHY = ("--reason", "lost tablet")
@@ -89,6 +97,7 @@ def test_list_can_be_narrowed(
     assert emails(done_json(runner, "sessions", "list", *words)) == expected
 
 
+@sqlite_only
 def test_list_says_so_when_nobody_is_logged_in(runner: FlaskCliRunner) -> None:
     assert done(runner, "sessions", "list") == "Nothing to show.\n"
 
@@ -104,6 +113,7 @@ def test_list_leaves_out_what_has_ended_and_marks_what_is_idle(
     assert done_json(runner, "sessions", "list") == []
 
 
+@sqlite_only
 def test_a_device_name_cannot_steer_the_terminal(runner: FlaskCliRunner, auth: Auth) -> None:
     auth.create_user()
     auth.tokens(device_name="\u202etelbat")
@@ -169,6 +179,7 @@ def test_revoke_takes_as_many_batches_as_it_needs(
     assert sorted(number or 0 for number in numbers) == [1, 2]
 
 
+@sqlite_only
 def test_dry_run_counts_and_changes_nothing(
     runner: FlaskCliRunner, sql: Sql, redis_client: redis.Redis, ward: dict[str, Any]
 ) -> None:
@@ -181,6 +192,7 @@ def test_dry_run_counts_and_changes_nothing(
     assert entries(redis_client) == []
 
 
+@sqlite_only
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 3), ("\n", 3), ("", 3)])
 def test_revoke_asks_first_and_says_how_many(
     runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], answer: str, left: int
@@ -233,6 +245,7 @@ def test_list_of_a_name_that_nobody_has_is_a_mistake_too(
     assert "There is no" in refused(runner, "sessions", "list", *words)
 
 
+@sqlite_only
 @pytest.mark.parametrize("why", ["", "ab", "  ab  ", "x" * 201, "two\nlines", "bell\a here"])
 def test_the_reason_is_a_short_line_of_text(
     runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], why: str
@@ -242,6 +255,7 @@ def test_the_reason_is_a_short_line_of_text(
     assert len(live(sql)) == 3
 
 
+@sqlite_only
 @pytest.mark.parametrize("words", [[], ["--all", "--unit", "ICU"], ["--user", ANNA, "--all"]])
 def test_exactly_one_selection_is_asked_for(
     runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], words: list[str]
@@ -264,6 +278,7 @@ def test_without_redis_sessions_end_all_the_same_and_it_says_pending(
     assert auth.me(ward[ANNA]["access"]).status_code == 401
 
 
+@sqlite_only
 @pytest.mark.parametrize("url", NO_DATABASES)
 @pytest.mark.parametrize(
     "words", [["sessions", "list"], ["sessions", "revoke", "--all", *WHY, "--yes"]]

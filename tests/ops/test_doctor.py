@@ -14,7 +14,7 @@ from carelink_api.ops.doctor import Finding, State
 from carelink_api.ops.doctor_stores import ClockReading, DatabaseFacts
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
-from tests.ops.commands import NO_DATABASES, NO_REDIS
+from tests.ops.commands import NO_DATABASES, NO_REDIS, sqlite_only
 from tests.servers import PostgresServer, ValkeyServer
 
 OK, WARN, UNSAFE = State.OK, State.WARN, State.UNSAFE
@@ -202,6 +202,7 @@ def test_it_finds_the_tests_own_stores_safe(runner: FlaskCliRunner, store: str) 
         assert states["way to the database"] == "ok"  # a unix socket
 
 
+@sqlite_only
 def test_for_people_it_says_why_and_how_to_mend(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["doctor"])
     assert result.exit_code == 0, result.output
@@ -209,6 +210,7 @@ def test_for_people_it_says_why_and_how_to_mend(runner: FlaskCliRunner) -> None:
     assert "Set CARELINK_ENV=production" in result.stdout
 
 
+@sqlite_only
 def test_what_is_unsafe_ends_it_with_exit_code_1(make_app: MakeApp, server: ValkeyServer) -> None:
     with server.client() as client:
         client.config_set("appendonly", "no")
@@ -231,12 +233,14 @@ def test_without_redis_it_says_so_and_checks_the_rest(make_app: MakeApp) -> None
     assert (code, states["Redis"], states["migrations"]) == (1, "unsafe", "ok")
 
 
+@sqlite_only
 @pytest.mark.parametrize("url", NO_DATABASES)
 def test_without_a_database_it_says_so_and_checks_the_rest(make_app: MakeApp, url: str) -> None:
     code, states = told(make_app(sqlalchemy_database_uri=url).test_cli_runner())
     assert (code, states["database"], states["redis: role"]) == (1, "unsafe", "ok")
 
 
+@sqlite_only
 def test_a_database_that_was_never_migrated_is_unsafe(make_app: MakeApp, tmp_path: Any) -> None:
     app = make_app(sqlalchemy_database_uri=f"sqlite:///{tmp_path}/empty.db")
     code, states = told(app.test_cli_runner())
@@ -278,6 +282,7 @@ def test_an_account_that_is_no_superuser_is_fine(make_app: MakeApp, modest_url: 
     assert told(app.test_cli_runner())[1]["database account"] == "ok"
 
 
+@sqlite_only
 def test_a_replica_of_redis_is_unsafe(make_app: MakeApp, server: ValkeyServer) -> None:
     with server.client() as client:
         client.replicaof("127.0.0.1", "1")  # nobody is there
