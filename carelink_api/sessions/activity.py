@@ -7,7 +7,7 @@ here is on a request's path but two dictionary operations.
 import atexit
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,10 +93,11 @@ class ActivityLog:
         """Raise the rows' values, in sid order, skipping rows that somebody holds."""
         with self._engine.connect() as plain, write_lock(plain) as connection:
             free = _lock_free(connection, list(batch))
+            held = _still_there(connection, batch.keys() - free)
             if rows := [_values(sid, batch[sid]) for sid in free]:
                 connection.execute(_RAISE, rows)
-        gone = set(batch) - free  # held by somebody else: next time
-        written = {sid: note for sid, note in batch.items() if sid not in gone}
+        # Held by somebody else: next time. A row that is gone for good needs no note.
+        written = {sid: note for sid, note in batch.items() if sid not in held}
         for sid, note in written.items():
             self._written[sid] = note.merged(self._written.get(sid))
             self._written_at[sid] = clock.wall()
@@ -121,9 +122,15 @@ def _is_due(note: Note, written: Note | None, now: float) -> bool:
 
 
 def _lock_free(connection: Connection, sids: list[str]) -> set[str]:
-    """Lock the live rows that nobody holds. SQLite locks as a whole, at BEGIN IMMEDIATE."""
+    """Lock the rows that nobody holds. SQLite locks as a whole, at BEGIN IMMEDIATE."""
     live = select(Session.id).where(Session.id.in_(sids)).order_by(Session.id)
     return set(connection.scalars(live.with_for_update(skip_locked=True)))
+
+
+def _still_there(connection: Connection, sids: Set[str]) -> set[str]:
+    if not sids:
+        return set()
+    return set(connection.scalars(select(Session.id).where(Session.id.in_(sids))))
 
 
 def _values(sid: str, note: Note) -> dict[str, object]:

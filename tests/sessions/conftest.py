@@ -38,7 +38,7 @@ def broken_sql(request: pytest.FixtureRequest, store: str) -> BreakSql:
     """While its context lasts, nobody can open the database."""
     if store.startswith("sqlite"):
         return lambda *engines: _file_gone(Path(store.removeprefix("sqlite:///")), engines)
-    return lambda *engines: _closed(request.getfixturevalue("postgres"), store, engines)
+    return lambda *_: _closed(request.getfixturevalue("postgres"), store)
 
 
 @contextlib.contextmanager
@@ -56,7 +56,7 @@ def _file_gone(path: Path, engines: tuple[Engine, ...]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _closed(server: PostgresServer, url: str, engines: tuple[Engine, ...]) -> Iterator[None]:
+def _closed(server: PostgresServer, url: str) -> Iterator[None]:
     name = make_url(url).database
     server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
     server.execute(
@@ -66,8 +66,6 @@ def _closed(server: PostgresServer, url: str, engines: tuple[Engine, ...]) -> It
         yield
     finally:
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-        for engine in engines:  # their connections were ended behind their backs
-            engine.dispose()
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 from flask import Flask
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api.database import writing
+from carelink_api.sessions.changes import take_change_number
 from carelink_api.sessions.denylist import Entry
 from carelink_api.sessions.ending import end_sessions
 from carelink_api.sessions.grants import new_jti, new_sid
@@ -67,6 +68,14 @@ def end_elsewhere(
         return end_sessions(sql, Session.id.in_(sids), reason=reason, now=now, actor="cli")
 
 
+def move_end(sql: Sql, sid: str, refuse_from: datetime | None) -> None:
+    """Let a session end at a time ahead, or at its usual end again (None), as a roster does."""
+    with writing(sql):
+        number = take_change_number(sql)
+        moved = {"refuse_from": refuse_from, "change_number": number}
+        sql.execute(update(Session).where(Session.id == sid).values(**moved))
+
+
 def row_of(sql: Sql, sid: str) -> Session:
     """Return a session's row as it stands now."""
     sql.rollback()
@@ -74,6 +83,14 @@ def row_of(sql: Sql, sid: str) -> Session:
     sql.expunge(row)
     sql.rollback()
     return row
+
+
+def let_go(sql: Sql) -> None:
+    """Close the test's own connection before the database goes away; it opens another."""
+    sql.close()
+    bind = sql.get_bind()
+    assert isinstance(bind, Engine)
+    bind.dispose()
 
 
 def somebody_waits_for_a_lock(connection: psycopg.Connection) -> Callable[[], bool]:
