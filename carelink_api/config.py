@@ -6,6 +6,7 @@ the start with one sentence that names it (ASVS 13.1.1).
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -21,6 +22,7 @@ MAX_ACCESS_SECONDS = 3600
 """No access token may live longer: the pulse remembers ended sessions for this long."""
 MIN_SECRET_BYTES = 32
 """HS256 wants a key at least as long as its hash (RFC 7518 §3.2)."""
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?\Z")
 _GUESSABLE = ("secret", "changeme", "change-me", "password", "carelink", "example", "default")
 
 
@@ -204,8 +206,11 @@ class Settings(BaseSettings):
                 "CARELINK_PASSWORD_HASH_MEMORY_KIB and CARELINK_PASSWORD_HASH_ITERATIONS are "
                 "weaker than OWASP's least for argon2id (19456 KiB with 2, 12288 with 3)."
             )
-        if "*" in self.cors_origins:
-            raise UnsafeSettings("CARELINK_CORS_ORIGINS must list exact origins, never *.")
+        if not all(_ORIGIN.match(origin) for origin in self.cors_origins):  # a * makes a pattern
+            raise UnsafeSettings(
+                "CARELINK_CORS_ORIGINS must list exact origins such as https://app.example, "
+                "never * and no path."
+            )
 
 
 def secret_fault(secret: str) -> str | None:

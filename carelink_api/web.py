@@ -97,7 +97,7 @@ def init_app(app: Flask, settings: Settings) -> None:
                        "X-Request-ID"],
         expose_headers=_EXPOSED,
         supports_credentials=True,
-        vary_header=True,
+        always_send=False,  # else an answer to no browser at all would list every origin
         max_age=600,
     )  # fmt: skip
 
@@ -118,6 +118,8 @@ def _depart(response: Response) -> Response:
     headers = response.headers
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)
+    if request.path.startswith("/api/"):
+        response.vary.add("Origin")  # also where there was none, or one that is not admitted
     if "request_id" not in g:  # refused before the hooks ran
         _arrive()
     headers["X-Request-ID"] = g.request_id

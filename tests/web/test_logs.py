@@ -1,0 +1,166 @@
+"""Log lines are JSON objects, one a line, and hold no secret; neither does the audit trail."""
+
+import io
+import json
+import sys
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.orm import Session as Sql
+from werkzeug.test import TestResponse
+
+from tests.auth.helpers import Forger, claims_of, events
+from tests.auth_helper import Auth, bearer
+from tests.conftest import MakeApp
+
+CANARY = "canary5f1e"
+EMAIL = f"{CANARY}@ward.example"
+PASSWORD = f"{CANARY} sings in the coal mine"
+NEW = f"{CANARY} swims across the lake"
+
+
+@pytest.fixture
+def stderr(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    return stream
+
+
+@pytest.fixture
+def app(stderr: io.StringIO, make_app: MakeApp) -> Flask:
+    app = make_app(log_level="debug")
+    assert app.extensions["carelink"].pulse.beat()
+    return app
+
+
+def lines(stderr: io.StringIO) -> list[dict[str, Any]]:
+    """Return the log so far; each line must be one JSON object."""
+    entries = [json.loads(line) for line in stderr.getvalue().splitlines()]
+    assert all(isinstance(entry, dict) for entry in entries)
+    return entries
+
+
+def boom() -> NoReturn:
+    raise RuntimeError(f"Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.{CANARY}.x")
+
+
+def broken_url() -> NoReturn:
+    raise RuntimeError(f"cannot reach redis://user:{CANARY}@store.example:6379/0")
+
+
+def test_a_request_leaves_one_line_that_names_its_route_and_id(
+    auth: Auth, stderr: io.StringIO
+) -> None:
+    response = auth.get("/api/auth/me/?page=1")
+    (line,) = [entry for entry in lines(stderr) if entry["event"] == "request"]
+    assert line["route"] == "/api/auth/me/"
+    assert (line["method"], line["status"], line["level"]) == ("GET", 401, "info")
+    assert line["request_id"] == response.headers["X-Request-ID"]
+    assert line["timestamp"].endswith("Z")
+    assert line["ms"] >= 0
+
+
+def test_ids_in_the_path_are_not_logged(auth: Auth, stderr: io.StringIO) -> None:
+    auth.get(f"/api/{CANARY}/12345")
+    auth.client.delete(f"/api/auth/sessions/{CANARY:A>22}/")
+    routes = {entry["route"] for entry in lines(stderr)}
+    assert routes == {"(none)", "/api/auth/sessions/<sid:sid>/"}
+    assert CANARY not in stderr.getvalue()
+
+
+def plant(auth: Auth, pair: dict[str, Any]) -> list[TestResponse]:
+    """Send canaries in every place of a request that takes anything."""
+    client, access = auth.client, pair["access"]
+    forged = Forger(auth.app, access).token(secret=CANARY * 4)
+    headers = {
+        "User-Agent": CANARY, "Referer": f"https://{CANARY}/", "X-Request-ID": f"{CANARY} x",
+        "Cookie": f"session={CANARY}", "Origin": f"https://{CANARY}", "X-Forwarded-For": CANARY,
+        "Accept": CANARY, "If-Match": CANARY, "Host": f"{CANARY}.example",
+    }  # fmt: skip
+    return [
+        auth.login(EMAIL, NEW),
+        auth.login(f"unknown-{EMAIL}", PASSWORD),
+        auth.login(EMAIL, PASSWORD, user_type=CANARY),
+        auth.login(EMAIL, PASSWORD, **{CANARY: CANARY}),
+        auth.login(EMAIL, PASSWORD, device_name=f"{CANARY}\n"),
+        client.post("/api/auth/login/", data=f'{{"{CANARY}', content_type="application/json"),
+        client.post("/api/auth/login/", data=CANARY, content_type=f"text/{CANARY}"),
+        client.get(f"/api/auth/me/?access_token={CANARY}", headers=headers),
+        client.get("/api/auth/me/", headers={"Authorization": f"Basic {CANARY}"}),
+        client.get("/api/auth/me/", headers={"Authorization": f"Bearer {CANARY} {CANARY}"}),
+        auth.me(forged),
+        auth.refresh(forged),
+        auth.refresh(CANARY),
+        auth.verify(f"eyJ{CANARY}.eyJ{CANARY}.x"),
+        auth.logout(CANARY),
+        auth.get(f"/api/auth/sessions/?page={CANARY}", access),
+        auth.post("password", {"current_password": NEW, "new_password": NEW}, access=access),
+        auth.post(
+            "password", {"current_password": PASSWORD, "new_password": CANARY}, access=access
+        ),
+    ]
+
+
+def test_no_secret_reaches_the_log_or_the_audit_trail(
+    auth: Auth, stderr: io.StringIO, sql: Sql
+) -> None:
+    auth.create_user(EMAIL, password=PASSWORD, name=f"{CANARY} Miller")
+    pair = auth.tokens(EMAIL, PASSWORD, device_name=CANARY)
+    refused = plant(auth, pair)
+    assert [answer.status_code for answer in refused if answer.status_code >= 500] == []
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    changed = auth.post("password", body, access=pair["access"]).get_json()
+    auth.refresh(changed["refresh"])
+    auth.logout(changed["refresh"])
+    trail = " ".join(
+        str({name: value for name, value in vars(event).items() if name[0] != "_"})
+        for event in events(sql)
+    )
+    for place in (stderr.getvalue(), trail):
+        for secret in (CANARY, pair["access"], pair["refresh"], changed["refresh"], "eyJ"):
+            assert secret not in place
+    assert claims_of(pair["refresh"])["jti"] in trail
+    assert lines(stderr)
+
+
+@pytest.mark.parametrize("view", [boom, broken_url])
+def test_an_unexpected_error_is_logged_with_its_secrets_masked(
+    view: Any, app: Flask, stderr: io.StringIO
+) -> None:
+    app.add_url_rule("/api/broken/", view_func=view)
+    response = app.test_client().get("/api/broken/", headers=bearer(f"eyJ{CANARY}.e.x"))
+    assert response.status_code == 500
+    (line,) = [entry for entry in lines(stderr) if entry["event"] == "unexpected_error"]
+    assert line["kind"] == "RuntimeError"
+    assert "Traceback" in line["exception"]
+    assert CANARY not in stderr.getvalue()
+
+
+def test_a_failing_statement_is_logged_without_its_parameters(
+    auth: Auth, stderr: io.StringIO, sql: Sql
+) -> None:
+    auth.create_user(EMAIL, password=PASSWORD)
+    sql.execute(text("ALTER TABLE users RENAME TO users_away"))
+    sql.commit()
+    assert auth.login(EMAIL, PASSWORD).status_code in (500, 503)
+    sql.execute(text("ALTER TABLE users_away RENAME TO users"))
+    sql.commit()
+    assert any("exception" in entry for entry in lines(stderr))
+    assert CANARY not in stderr.getvalue()
+
+
+@pytest.mark.parametrize(
+    "nasty", ["a\r\nfake: line", "\x1b[31mred\x1b[0m", "\u2028", '"}\n{"event": "x']
+)
+def test_nothing_that_is_sent_starts_a_line_of_its_own(
+    nasty: str, auth: Auth, stderr: io.StringIO
+) -> None:
+    auth.login(nasty, nasty, device_name=nasty)
+    environ = {"HTTP_USER_AGENT": nasty, "HTTP_X_REQUEST_ID": nasty, "PATH_INFO": f"/api/{nasty}"}
+    auth.client.get(
+        "/", environ_overrides={k: v.encode().decode("latin-1") for k, v in environ.items()}
+    )
+    assert [entry["event"] for entry in lines(stderr)] == ["request", "request"]
+    assert "\x1b" not in stderr.getvalue()
