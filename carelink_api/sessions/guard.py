@@ -46,10 +46,8 @@ class Guard:
             listed, redis_answers = None, False
         if listed:
             return public_reason(listed)
-        if self._pulse.is_fresh():
-            return None
-        if self._look():
-            return self._pulse.find(sid, now)
+        if self._pulse.is_fresh() or self._look():
+            return self._pulse.find(sid, now)  # again: it may have beaten since the first look
         if redis_answers:
             return None
         raise Unavailable()

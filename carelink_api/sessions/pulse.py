@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 INTERVAL_SECONDS = 0.5
 FRESH_SECONDS = 1.0
 LOOK_SECONDS = 0.3
+FIRST_LOOK_SECONDS = 2.5
+"""A worker that has never read the list whole waits longer: it is cold, and knows of nobody."""
 
 
 def pulse_engine(uri: str) -> Engine:
@@ -151,13 +153,19 @@ class PulseThread:
         """Wait, 300 ms at most, for a read that is fresh; return whether there is one.
 
         All waiting requests share one read. After a failure nobody waits for another half second.
+        Only before the first read of all they wait longer: until it has succeeded or failed.
         """
         if clock.monotonic() - self._failed_at < INTERVAL_SECONDS:
             return False
         self.ensure_running()
+        asked_at = clock.monotonic()
         self._wanted.set()
         with self._beaten:
-            fresh = self._beaten.wait_for(self._pulse.is_fresh, LOOK_SECONDS)
+            self._beaten.wait_for(
+                lambda: self._pulse.is_fresh() or self._failed_at >= asked_at,
+                LOOK_SECONDS if self._pulse.has_read else FIRST_LOOK_SECONDS,
+            )
+        fresh = self._pulse.is_fresh()
         if not fresh:
             self._failed_at = clock.monotonic()
         return fresh
