@@ -134,9 +134,15 @@ class ApiServer(Server):
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers that run now."""
-        children = psutil.Process(self.pid).children()
-        return [child.pid for child in children if "resource_tracker" not in str(child.cmdline())]
+        return [child.pid for child in psutil.Process(self.pid).children() if _is_worker(child)]
 
     def client(self, **options: Any) -> httpx.Client:
         """Return an HTTP client with this server's address; the caller closes it."""
         return httpx.Client(base_url=self.url, timeout=20, **options)
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" not in str(child.cmdline())
+    except psutil.NoSuchProcess:  # it has just died
+        return False
