@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session as Sql
 
 from .. import clock
@@ -33,6 +33,7 @@ _COLUMNS = [
     "sid", "email", "user_type", "unit", "profile", "device_name", "address", "started_at",
     "last_active_at", "expires_at", "state",
 ]  # fmt: skip
+_TABLE_ROWS = 200
 _REASON_LENGTH = (3, 200)
 _PENDING = (
     " Redis did not take all of it: the workers refuse these sessions from SQL within a second,"
@@ -46,16 +47,22 @@ _PENDING = (
 @type_option
 @as_json_option
 def list_live(email: str | None, unit: str | None, user_type: str | None, as_json: bool) -> None:
-    """Show the sessions that have not ended."""
+    """Show the sessions that have not ended: the first 200 as a table, all of them as JSON."""
     sql, now = db.session(), clock.now()
-    filters: list[ColumnElement[bool]] = []
+    filters = [Session.ended_at.is_(None), Session.expires_at > now]
     if email is not None:
         filters.append(User.id == service.get_user(sql, email).id)
     if unit is not None:
         filters.append(Unit.name == existing_unit(sql, unit))
     if user_type is not None:
         filters.append(User.user_type == user_type)
-    show(list(_live_rows(sql, filters, now)), _COLUMNS, as_json)
+    rows = list(_rows(sql, filters, now, limit=None if as_json else _TABLE_ROWS))
+    show(rows, _COLUMNS, as_json)
+    if not as_json and len(rows) == _TABLE_ROWS:
+        click.echo(
+            f"The first {_TABLE_ROWS} of {_count(sql, filters)}: narrow it with --user, --unit or "
+            "--user-type, or print all with --json."
+        )
 
 
 @sessions.command("revoke")
@@ -171,16 +178,26 @@ def _checked_reason(text: str) -> str:
     return why
 
 
-def _live_rows(sql: Sql, filters: list[ColumnElement[bool]], now: datetime) -> Iterator[Row]:
+def _rows(
+    sql: Sql, filters: list[ColumnElement[bool]], now: datetime, *, limit: int | None
+) -> Iterator[Row]:
     found = sql.execute(
         select(Session, User.email, User.user_type, Unit.name)
         .join(User, Session.user_id == User.id)
         .outerjoin(Unit, User.unit_id == Unit.id)
-        .where(Session.ended_at.is_(None), Session.expires_at > now, *filters)
+        .where(*filters)
         .order_by(User.email, Session.started_at, Session.id)
+        .limit(limit)
     )
     for session, email, user_type, unit in found:
         yield {"email": email, "user_type": user_type, "unit": unit, **_facts(session, now)}
+
+
+def _count(sql: Sql, filters: list[ColumnElement[bool]]) -> int:
+    people = select(func.count(Session.id)).join(User, Session.user_id == User.id)
+    return sql.execute(
+        people.outerjoin(Unit, User.unit_id == Unit.id).where(*filters)
+    ).scalar_one()  # fmt: skip
 
 
 def _facts(session: Session, now: datetime) -> Row:

@@ -7,7 +7,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api.audit.events import Event
@@ -97,6 +97,17 @@ def test_list_can_be_narrowed(
     assert emails(done_json(runner, "sessions", "list", *words)) == expected
 
 
+def test_a_long_table_is_cut_and_says_so(
+    runner: FlaskCliRunner, ward: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_sessions, "_TABLE_ROWS", 2)
+    table = done(runner, "sessions", "list")
+    assert CLEO not in table
+    assert "The first 2 of 3: narrow it with" in table
+    assert "The first" not in done(runner, "sessions", "list", "--user", CLEO)
+    assert len(done_json(runner, "sessions", "list")) == 3
+
+
 @sqlite_only
 def test_list_says_so_when_nobody_is_logged_in(runner: FlaskCliRunner) -> None:
     assert done(runner, "sessions", "list") == "Nothing to show.\n"
@@ -157,6 +168,14 @@ def test_revoke_ends_one_session_and_leaves_the_users_others(
     assert (event.actor, event.user_id, event.sid) == ("cli", user.id, sid(first))
     assert event.detail is not None
     assert event.detail["why"] == "lost tablet"
+
+
+def test_a_refused_session_that_nobody_has_ended_yet_is_marked(
+    runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any]
+) -> None:
+    sql.execute(update(Session).values(refuse_from=Session.started_at))  # its shift was cut short
+    sql.commit()
+    assert {row["state"] for row in done_json(runner, "sessions", "list")} == {"refused"}
 
 
 def test_a_second_revoke_of_the_same_session_ends_nothing_more(
