@@ -102,7 +102,7 @@ def create_user(
         failed_logins=0,
     )
     with writing(sql):
-        user.unit = _unit_called(sql, unit_name)
+        user.unit = unit_called(sql, unit_name)
         _insert(sql, user, EmailTaken())
         record(sql, Event.USER_CREATED, now=now, actor=actor, user_id=user.id,
                user_type=checked_type, unit_id=user.unit_id)  # fmt: skip
@@ -180,7 +180,8 @@ def record_success(sql: Sql, user_id: int) -> None:
     )
 
 
-def _unit_called(sql: Sql, name: str | None) -> Unit | None:
+def unit_called(sql: Sql, name: str | None) -> Unit | None:
+    """Return the unit of that name, None for none. Raises ValidationFailed for an unknown one."""
     if name is None:
         return None
     if unit := sql.scalar(select(Unit).where(Unit.name == _checked_name("unit", name, 100))):

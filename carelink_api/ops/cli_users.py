@@ -80,6 +80,32 @@ def enable(email: str, as_json: bool) -> None:
     tell(f"Enabled {account.email}.", {"email": account.email}, as_json)
 
 
+@users.command("change")
+@click.argument("email")
+@click.option("--user-type", type=click.Choice([str(t) for t in UserType]), help="The new type.")
+@click.option("--unit", help="The new unit.")
+@click.option("--no-unit", is_flag=True, help="Take the account out of its unit.")
+@yes_option
+@as_json_option
+def change(
+    email: str, user_type: str | None, unit: str | None, no_unit: bool, yes: bool, as_json: bool
+) -> None:
+    """Change type or unit; a new type or a stricter session profile ends the sessions."""
+    if unit is not None and no_unit:
+        raise click.UsageError("Choose one of --unit and --no-unit.")
+    sql = db.session()
+    user, named = service.get_user(sql, email), service.unit_called(sql, unit)
+    account = _Account(user.id, user.email, [])
+    new_type = user_type or user.user_type
+    unit_id = named.id if named else None if no_unit else user.unit_id
+    sql.rollback()
+    ask(f"Change {account.email}? Its sessions may end.", yes=yes)
+    ended = sessions_of.change_user(
+        sql, account.id, new_type, unit_id, now=clock.now(), actor=CLI_ACTOR
+    )
+    _tell_ended("Changed", account, ended, as_json)
+
+
 @users.command("set-password")
 @click.argument("email")
 @password_option
