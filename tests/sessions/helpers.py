@@ -1,16 +1,18 @@
 """Rows, parts and stoppable threads for the tests of the core."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from flask import Flask
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, event, insert, select, update
 from sqlalchemy.orm import Session as Sql
 
+from carelink_api.audit.events import Event
+from carelink_api.audit.models import AuditEvent
 from carelink_api.database import writing
 from carelink_api.sessions.changes import take_change_number
 from carelink_api.sessions.denylist import Entry
@@ -85,6 +87,16 @@ def row_of(sql: Sql, sid: str) -> Session:
     return row
 
 
+def events(sql: Sql, *sids: str) -> Sequence[AuditEvent]:
+    """Return the events of sessions, oldest first, logins apart."""
+    sql.rollback()
+    return sql.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.sid.in_(sids), AuditEvent.event != Event.LOGIN_SUCCEEDED)
+        .order_by(AuditEvent.id)
+    ).all()
+
+
 def let_go(sql: Sql) -> None:
     """Close the test's own connection before the database goes away; it opens another."""
     sql.close()
@@ -102,6 +114,20 @@ def somebody_waits_for_a_lock(connection: psycopg.Connection) -> Callable[[], bo
         return found is not None and found[0] > 0
 
     return ask
+
+
+@contextlib.contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """Collect the statements that the engine runs, transactions' brackets apart."""
+    seen: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", listen)
+    yield seen
+    event.remove(engine, "before_cursor_execute", listen)
 
 
 class CountedPulse(Pulse):

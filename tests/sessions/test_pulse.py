@@ -2,12 +2,11 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, update
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
@@ -28,6 +27,7 @@ from tests.sessions.helpers import (
     let_go,
     move_end,
     somebody_waits_for_a_lock,
+    statements,
 )
 
 HOUR = timedelta(hours=1)
@@ -49,20 +49,6 @@ def engine(store: str) -> Iterator[Engine]:
 def pulse(engine: Engine, user_id: int) -> Pulse:
     """A pulse that has not beaten yet."""
     return Pulse(engine)
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """Collect the statements that the engine runs, transactions' brackets apart."""
-    seen: list[str] = []
-
-    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
-            seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", listen)
-    yield seen
-    event.remove(engine, "before_cursor_execute", listen)
 
 
 def test_a_pulse_that_never_beat_knows_nothing_and_says_so(pulse: Pulse) -> None:
