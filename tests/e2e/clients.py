@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -165,7 +166,7 @@ def last_accepted(workers: Sequence[Api], access: str, answered_at: float) -> fl
 
     Returns how long after `answered_at` the last accepted request was sent; below 0 for none.
     """
-    return max(all_at_once([lambda api=api: _last(api, access, answered_at) for api in workers]))
+    return max(all_at_once([partial(_last, api, access, answered_at) for api in workers]))
 
 
 def _last(api: Api, access: str, answered_at: float) -> float:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_nothing_of_a_session_works_after_its_end_has_been_answered(
     with speaking_to(server) as api:
         for way in islice(cycle(ways), ROUNDS):
             first = api.tokens(account)
-            pairs = race_refreshes(api, first, lambda way=way, first=first: way(api, first))
+            pairs = race_refreshes(api, first, partial(way, api, first))
 
             for pair in (first, *pairs):
                 assert refused(api.me(pair["access"])) == "revoked"

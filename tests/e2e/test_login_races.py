@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -73,7 +74,7 @@ def test_no_token_of_a_login_that_races_disabling_works(
     with speaking_to(server) as api:
         for number in range(ROUNDS):
             account = auth.create_user(f"leaver{number}@ward.example")
-            last = race_logins(api, account, lambda account=account: disable(account))
+            last = race_logins(api, account, partial(disable, account))
 
             assert last
             assert live_sessions(sql, account) == []
@@ -94,7 +95,7 @@ def test_no_token_of_a_login_that_races_a_password_change_works(
         for number in range(ROUNDS):
             account = auth.create_user(f"nurse{number}@ward.example")
             own = api.tokens(account)["access"]
-            last = race_logins(api, account, lambda own=own, who=account: change(api, own, who))
+            last = race_logins(api, account, partial(change, api, own, account))
 
             assert last
             assert live_sessions(sql, account) == [changed[-1]["session"]["id"]]
