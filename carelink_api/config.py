@@ -23,6 +23,8 @@ MAX_ACCESS_SECONDS = 3600
 MIN_SECRET_BYTES = 32
 """HS256 wants a key at least as long as its hash (RFC 7518 §3.2)."""
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?\Z")
+OWASP_LEAST_KIB = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
+"""argon2id with one lane: least memory by iterations (OWASP Password Storage)."""
 _GUESSABLE = ("secret", "changeme", "change-me", "password", "carelink", "example", "default")
 
 
@@ -151,6 +153,12 @@ class Settings(BaseSettings):
     def lost_response_window(self) -> timedelta:
         return timedelta(seconds=self.lost_response_window_seconds)
 
+    @property
+    def hashes_weakly(self) -> bool:
+        """Whether argon2id's parameters are below OWASP's least for one lane."""
+        iterations = min(self.password_hash_iterations, max(OWASP_LEAST_KIB))
+        return self.password_hash_memory_kib < OWASP_LEAST_KIB[iterations]
+
     @classmethod
     def load(cls, instance: Path, **overrides: Any) -> Self:
         """Read the environment, fill in development's defaults, and refuse what is unsafe.
@@ -201,7 +209,7 @@ class Settings(BaseSettings):
                 f"CARELINK_JWT_SECRET_KEY {fault}; make one with "
                 '`python -c "import secrets; print(secrets.token_urlsafe(48))"`.'
             )
-        if self.password_hash_memory_kib * self.password_hash_iterations < 12288 * 3:
+        if self.hashes_weakly:
             raise UnsafeSettings(
                 "CARELINK_PASSWORD_HASH_MEMORY_KIB and CARELINK_PASSWORD_HASH_ITERATIONS are "
                 "weaker than OWASP's least for argon2id (19456 KiB with 2, 12288 with 3)."

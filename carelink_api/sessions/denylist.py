@@ -72,6 +72,7 @@ class Denylist:
         self.client = client
         self._margin = leeway + _MARGIN
         self.breaker_open = False
+        self._refuses_writes = False
 
     def find(self, sid: str, jti: str) -> str | None:
         """Return why the token is refused, or None: one round trip.
@@ -101,8 +102,11 @@ class Denylist:
                         pipe.set(entry.key, entry.value, exat=expires, nx=True)
                     pipe.execute()
         except _STORE_ERRORS as error:  # unreachable, out of memory, read-only: the row decides
-            log.warning("denylist_write_failed", kind=type(error).__name__, entries=len(entries))
+            if not self._refuses_writes:  # once an outage, not once a batch
+                log.warning("denylist_write_failed", kind=type(error).__name__)
+            self._refuses_writes = True
             return False
+        self._refuses_writes = False
         return True
 
     def ping(self) -> bool:
