@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.connection import parse_url
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -45,22 +46,33 @@ def parse(url: str) -> RedisTarget:
     kind = _SCHEMES.get(url.partition("://")[0])
     if kind is None:
         raise UnsafeSettings(f"CARELINK_REDIS_URL must start with one of {', '.join(_SCHEMES)}.")
-    if kind == "single":
-        return RedisTarget(kind, url)
+    try:
+        if kind == "single":
+            check: Any = parse_url  # untyped
+            check(url)
+            return RedisTarget(kind, url)
+        target = _several(kind, url)
+    except ValueError:  # its text may hold the URL
+        raise UnsafeSettings(
+            "CARELINK_REDIS_URL has a host, port or option that is none."
+        ) from None
+    if kind == "sentinel" and not target.service:
+        raise UnsafeSettings("CARELINK_REDIS_URL must name the Sentinel service: …/mymaster.")
+    return target
+
+
+def _several(kind: Literal["sentinel", "cluster"], url: str) -> RedisTarget:
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
-    try:
-        nodes = tuple(
-            _node(host, 26379 if kind == "sentinel" else 6379) for host in hosts.split(",")
-        )
-    except ValueError:
-        raise UnsafeSettings("CARELINK_REDIS_URL has a host or port that is none.") from None
-    service = parts.path.strip("/")
-    if kind == "sentinel" and not service:
-        raise UnsafeSettings("CARELINK_REDIS_URL must name the Sentinel service: …/mymaster.")
+    default_port = 26379 if kind == "sentinel" else 6379
     return RedisTarget(
-        kind, url, nodes, service, unquote(username) or None, unquote(password) or None
+        kind,
+        url,
+        tuple(_node(host, default_port) for host in hosts.split(",")),
+        parts.path.strip("/"),
+        unquote(username) or None,
+        unquote(password) or None,
     )
 
 
@@ -94,7 +106,11 @@ def _cluster(target: RedisTarget, options: dict[str, Any]) -> Any:
 
 
 def limiter_storage(url: str, client: Client) -> tuple[str, dict[str, Any]]:
-    """Return Flask-Limiter's storage URI and options, sharing the pool where it can."""
+    """Return Flask-Limiter's storage URI and options, sharing the pool where it can.
+
+    Its own parser wants every port and takes credentials as they are written, so it gets the URL
+    put together again and the credentials as options.
+    """
     target = parse(url)
     if target.kind == "single":
         return "redis://", {"connection_pool": client.connection_pool}
@@ -103,9 +119,13 @@ def limiter_storage(url: str, client: Client) -> tuple[str, dict[str, Any]]:
         "socket_connect_timeout": REQUEST_TIMEOUT_SECONDS,
         "retry": Retry(NoBackoff(), 0),
     }
+    given = {"username": target.username, "password": target.password}
+    options |= {name: value for name, value in given.items() if value is not None}
     if target.kind == "sentinel":
-        options["use_replicas"] = False
-    return url, options
+        options |= {"use_replicas": False, "sentinel_kwargs": dict(options)}
+    hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                     for host, port in target.nodes)  # fmt: skip
+    return f"redis+{target.kind}://{hosts}/{target.service}", options
 
 
 def _node(host: str, default_port: int) -> tuple[str, int]:
