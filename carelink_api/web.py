@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -47,7 +48,15 @@ def origin() -> Origin:
     """Return the current request's origin; all None outside a request (CLI, housekeeper)."""
     if not has_request_context():
         return Origin()
-    return Origin(g.request_id, request.remote_addr, route_template())
+    return Origin(g.request_id, address(), route_template())
+
+
+def address() -> str | None:
+    """Return the client's IP address; None for what is none, such as a proxy's `unknown`."""
+    try:
+        return str(ip_address((request.remote_addr or "").partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def now() -> datetime:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import request
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
@@ -43,7 +42,7 @@ def login(args: dict[str, Any]) -> ResponseReturnValue:
     Unknown account, wrong password, other user type and disabled account are answered alike.
     """
     throttles.count_login(args["email"])
-    device = Device(args.get("device_name"), request.remote_addr)
+    device = Device(args.get("device_name"), web.address())
     attempt = Attempt(args["email"], args["password"], args.get("user_type"), device)
     grant = log_in(db.session(), attempt, now=web.now())
     return answers.token_pair(grant, tokens().mint(grant))

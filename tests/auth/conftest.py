@@ -31,3 +31,10 @@ def forger(app: Flask, pair: Mapping[str, str], kind: str) -> Forger:
 def doors(auth: Auth, kind: str) -> list[Door]:
     """Every way in for that kind of token; the ways all answer alike."""
     return [auth.me if kind == "access" else auth.refresh, auth.verify]
+
+
+@pytest.fixture
+def first(auth: Auth) -> dict[str, Any]:
+    """The first pair of a session."""
+    auth.create_user()
+    return auth.tokens()

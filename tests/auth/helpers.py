@@ -156,3 +156,10 @@ def assert_all_refused(tokens: Mapping[str, str], doors: list[Door]) -> None:
             status, body, headers = outside(door(token))
             assert (status, body) == (401, CONSTANT), name
             assert headers["WWW-Authenticate"] == CHALLENGE, name
+
+
+def refreshed(response: TestResponse) -> dict[str, Any]:
+    """Return the body of an answer that must be good."""
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.get_json()
+    return answer

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api.accounts.models import User
 from carelink_api.sessions.models import Session
 from tests.auth.helpers import claims_of, events, refused_with, take_notes
-from tests.auth_helper import EMAIL, Auth
+from tests.auth_helper import EMAIL, PASSWORD, Auth
 from tests.conftest import MakeApp, Travel
 
 COMMON = {"iss", "aud", "sub", "iat", "nbf", "exp", "jti", "type", "sid", "gen"}
@@ -148,3 +148,28 @@ def test_one_session_too_many_ends_the_longest_inactive(
     ended = {item["id"]: item["end_reason"] for item in items if item["ended_at"]}
     assert ended == {idle["session"]["id"]: "session_cap"}
     assert [event.reason for event in events(sql, "session:revoked")] == ["session_cap"]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "kept"),
+    [
+        ("x" * 300, None),
+        ("a\x00b", None),
+        ("unknown", None),
+        ("1.2.3.4.5", None),
+        ("é", None),
+        ("fe80::1%" + "z" * 60, "fe80::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+    ],
+)
+def test_an_address_that_is_none_does_no_harm(
+    claimed: str, kept: str | None, make_app: MakeApp, sql: Sql
+) -> None:
+    auth = Auth(make_app(trusted_proxies=1))
+    auth.create_user()
+    environ = {"HTTP_X_FORWARDED_FOR": claimed}
+    for password, status in ((PASSWORD, 200), ("not the password", 401)):
+        body = {"email": EMAIL, "password": password}
+        response = auth.post("login", body, environ_overrides=environ)
+        assert response.status_code == status
+    assert [event.address for event in events(sql)] == [kept, kept]

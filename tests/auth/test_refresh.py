@@ -1,6 +1,5 @@
 """Silent refresh: rotation, what is forgiven, what ends the session, and what it costs."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,15 +7,13 @@ import redis
 from flask import Flask
 from sqlalchemy import update
 from sqlalchemy.orm import Session as Sql
-from werkzeug.test import TestResponse
 
-from carelink_api import clock
-from carelink_api.accounts.models import User
 from carelink_api.sessions.models import Session
 from tests.auth.helpers import (
     claims_of,
     events,
     outside,
+    refreshed,
     refused_with,
     runtime_of,
     statements,
@@ -24,20 +21,6 @@ from tests.auth.helpers import (
 )
 from tests.auth_helper import PASSWORD, Auth
 from tests.conftest import MakeApp, Travel
-
-EndIt = Callable[[Auth, Sql, dict[str, Any]], None]
-
-
-@pytest.fixture
-def first(auth: Auth) -> dict[str, Any]:
-    auth.create_user()
-    return auth.tokens()
-
-
-def refreshed(response: TestResponse) -> dict[str, Any]:
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.get_json()
-    return answer
 
 
 def use(auth: Auth, pair: dict[str, Any]) -> None:
@@ -227,90 +210,6 @@ def test_a_token_ahead_of_the_row_goes_on_and_is_an_alert(
     on = refreshed(auth.refresh(third["refresh"]))
     assert claims_of(on["refresh"])["gen"] == 4
     assert [event.outcome for event in events(sql, "session:row_behind")] == ["alert"]
-
-
-def _disabled(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
-    sql.execute(update(User).values(disabled_at=clock.now()))
-
-
-def _shift_over(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
-    sql.execute(update(Session).values(shift_id=1, shift_ends_at=clock.now()))
-
-
-def _cut_short(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
-    sql.execute(update(Session).values(refuse_from=clock.now()))
-
-
-def _lost_row(_auth: Auth, sql: Sql, _pair: dict[str, Any]) -> None:
-    sql.query(Session).delete()
-
-
-def _logged_out(auth: Auth, _sql: Sql, pair: dict[str, Any]) -> None:
-    auth.logout(pair["refresh"])
-
-
-@pytest.mark.parametrize(
-    ("end", "reason"),
-    [
-        (_disabled, "user_disabled"),
-        (_shift_over, "shift_ended"),
-        (_cut_short, "revoked"),
-        (_lost_row, "revoked"),
-        (_logged_out, "revoked"),
-    ],
-)
-def test_a_session_that_is_over_says_why(
-    end: EndIt, reason: str, auth: Auth, first: dict[str, Any], sql: Sql
-) -> None:
-    end(auth, sql, first)
-    sql.commit()
-    assert refused_with(auth.refresh(first["refresh"]), reason)
-    assert refused_with(auth.verify(first["refresh"]), reason)
-    assert [event.outcome for event in events(sql, "session:refresh_refused")] == ["refused"]
-
-
-def test_an_expired_refresh_token_is_expired(
-    auth: Auth, first: dict[str, Any], travel: Travel
-) -> None:
-    travel(12 * 3600 + 11)
-    assert refused_with(auth.refresh(first["refresh"]), "expired")
-    assert refused_with(auth.verify(first["refresh"]), "expired")
-
-
-def test_within_the_leeway_after_its_end_the_session_has_expired(
-    auth: Auth, first: dict[str, Any], travel: Travel
-) -> None:
-    travel(12 * 3600 + 5)
-    assert refused_with(auth.refresh(first["refresh"]), "session_expired")
-
-
-def test_idle_is_logged_off_although_a_tab_keeps_refreshing(auth: Auth, travel: Travel) -> None:
-    auth.create_user(unit="ICU", profile="high_security")
-    pair = auth.tokens()
-    for _ in range(3):
-        travel(240)
-        pair = refreshed(auth.refresh(pair["refresh"]))
-        assert auth.me(pair["access"]).status_code == 200  # polls, and is no activity
-        take_notes(auth.app)
-    assert pair["access_capped_by"] == "idle"
-    assert pair["expires_in"] <= 240
-    travel(241)
-    assert refused_with(auth.refresh(pair["refresh"]), "idle")
-    travel(10)
-    assert refused_with(auth.me(pair["access"]), "expired")
-
-
-def test_activity_of_the_user_moves_the_idle_deadline(auth: Auth, travel: Travel) -> None:
-    auth.create_user(unit="ICU", profile="high_security")
-    pair = auth.tokens()
-    travel(240)
-    for background in ("1", "0"):
-        headers = {"X-CareLink-Background": background}
-        assert auth.get("/api/auth/sessions/", pair["access"], headers=headers).status_code == 200
-        take_notes(auth.app)
-        pair = refreshed(auth.refresh(pair["refresh"]))
-        left = auth.me(pair["access"]).get_json()["seconds_left"]["idle"]
-        assert (left > 900) is (background == "0")
 
 
 def test_a_refresh_costs_three_statements(auth: Auth, first: dict[str, Any]) -> None:

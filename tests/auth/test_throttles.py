@@ -1,5 +1,6 @@
 """How often the token endpoints may be asked, on a real Valkey (`docs/design.md`, section 8)."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -195,6 +196,20 @@ def test_other_routes_never_touch_the_limiter(
         auth.get(path, access)
     calls = {name for name in redis_client.info("commandstats") if "config" not in name}
     assert calls <= {"cmdstat_mget"}
+
+
+def test_more_logins_at_once_than_may_wait_for_a_hash_are_told_to_come_back(
+    auth: Auth, app: Flask, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = threading.BoundedSemaphore(1)
+    assert full.acquire()
+    monkeypatch.setattr(app.extensions["carelink.passwords"], "_places", full)
+    answer = attempt(auth, password=PASSWORD)
+    assert (answer.status_code, answer.get_json()["code"]) == (429, "throttled")
+    assert answer.headers["Retry-After"] == "1"
+    assert [event.outcome for event in events(sql)] == ["refused"]
+    full.release()
+    assert attempt(auth, password=PASSWORD).status_code == 200
 
 
 def test_while_redis_is_down_the_worker_still_limits(
