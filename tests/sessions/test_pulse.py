@@ -191,6 +191,19 @@ def test_a_database_restored_from_a_backup_revives_nobody(
     assert pulse.find(later[0], clock.now()) == "revoked"
 
 
+def test_what_ends_between_a_restoration_and_the_next_beat_is_found(
+    pulse: Pulse, sql: Sql, user_id: int
+) -> None:
+    sids = insert_sessions(sql, user_id, 4, clock.now())
+    for sid in sids[:3]:
+        end_elsewhere(sql, [sid], clock.now())
+    pulse.beat()
+    restore(sql, sids[:3], number=0)
+    end_elsewhere(sql, sids[3:], clock.now())  # number 1: three were seen
+    assert pulse.beat()
+    assert {pulse.find(sid, clock.now()) for sid in sids} == {"revoked"}
+
+
 def restore(sql: Sql, sids: list[str], number: int) -> None:
     """Take the endings of `sids` back, and the counter, as an older backup would."""
     gone = {"ended_at": None, "end_reason": None, "refuse_from": None, "change_number": None}

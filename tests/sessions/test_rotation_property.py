@@ -28,11 +28,17 @@ WINDOWS = st.builds(
     st.sampled_from([NEVER, timedelta(seconds=10)]),
     st.sampled_from([NEVER, timedelta(minutes=15)]),
 )
+LATE_ROUND = [("refresh", 0), ("wait", 11), ("refresh", 1)]
 REFRESH = st.tuples(st.just("refresh"), st.just(0))
 REPLAY = st.tuples(st.just("refresh"), st.integers(0, 20))
 USE = st.tuples(st.just("use"), st.integers(0, 2))
 WAIT = st.tuples(st.just("wait"), st.sampled_from([1, 5, 10, 11, 300, 900, 901]))
-STORIES = st.lists(st.one_of(REFRESH, REPLAY, USE, WAIT), max_size=60)
+LATE_ROUNDS = st.integers(1, 7).map(lambda count: LATE_ROUND * count)
+BURST = st.integers(15, 20).map(lambda count: [("refresh", 0)] * count)
+ONE = st.one_of(REFRESH, REPLAY, USE, WAIT).map(lambda act: [act])
+STORIES = st.lists(st.one_of(ONE, ONE, ONE, LATE_ROUNDS, BURST), max_size=40).map(
+    lambda chapters: [act for chapter in chapters for act in chapter]
+)
 
 
 class Row:
