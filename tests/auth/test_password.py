@@ -106,6 +106,15 @@ def test_the_old_refresh_token_is_reuse_at_once(auth: Auth, mine: dict[str, Any]
     assert refused_with(auth.me(new["access"]), "reused")
 
 
+def test_the_old_refresh_token_is_reuse_also_after_rotations(
+    auth: Auth, mine: dict[str, Any]
+) -> None:
+    second = auth.refresh(mine["refresh"]).get_json()
+    new = change(auth, second).get_json()
+    assert claims_of(new["refresh"])["gen"] == 3
+    assert refused_with(auth.refresh(second["refresh"]), "reused")
+
+
 def test_one_event_for_the_change_and_one_for_each_ended_session(
     auth: Auth, mine: dict[str, Any], sql: Sql
 ) -> None:
