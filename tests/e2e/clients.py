@@ -116,11 +116,6 @@ def each_worker(server: ApiServer) -> Iterator[list[Api]]:
             api.http.close()
 
 
-def serving_workers(server: ApiServer) -> set[int]:
-    """Return the workers that hold a connection now."""
-    return {pid for pid in server.worker_pids() if _peers(pid)}
-
-
 def _pid_behind(server: ApiServer, response: httpx.Response) -> int | None:
     port = response.extensions["network_stream"].get_extra_info("client_addr")[1]
     return next((pid for pid in server.worker_pids() if port in _peers(pid)), None)
