@@ -12,7 +12,7 @@ import math
 from typing import cast
 
 import structlog
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g
 from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -58,7 +58,7 @@ def register_errors(blueprint: Blueprint) -> None:
 
 
 def _address() -> str:
-    return request.remote_addr or "unknown"
+    return web.address() or "unknown"
 
 
 def _account_and_address() -> str:
