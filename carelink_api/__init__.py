@@ -88,10 +88,6 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
     activity = ActivityLog(pulse_engine(settings.sqlalchemy_database_uri))
     beating, writing = PulseThread(pulse), ActivityThread(activity, denylist.probe)
 
-    def keep_alive() -> None:
-        beating.ensure_running()
-        writing.ensure_running()
-
     app.extensions[TOKENS] = tokens
     app.extensions[PASSWORDS] = PasswordHasher(settings)
     app.extensions[RUNTIME] = Runtime(
@@ -102,6 +98,8 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
         guard=Guard(denylist, pulse, beating.look if background else pulse.beat),
         verify_access=tokens.verify_access,
         own_sessions=BoundedCache(OWN_SESSIONS_KEPT),
-        keep_alive=keep_alive if background else lambda: None,
     )
+    if background:  # with the first request of any kind: only then the server has forked
+        app.before_request(beating.ensure_running)
+        app.before_request(writing.ensure_running)
     throttles.init_app(app, settings, client, auth_blueprint.name)

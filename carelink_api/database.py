@@ -54,7 +54,7 @@ def engine_options(uri: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "hide_parameters": True,  # an error's text reaches the log, and parameters are private
         "pool_size": 8,
-        "max_overflow": 24,  # as many as a worker has threads
+        "max_overflow": 8,  # fewer than a worker has threads: a hung database must not hold all
         "pool_timeout": 3,
     }
     if uri.startswith("postgresql"):

@@ -64,7 +64,6 @@ class Readiness:
 
 def look(sql: Sql, parts: Runtime) -> Readiness:
     """Ask each store now. What a store says when it fails goes to the log, never outside."""
-    parts.keep_alive()  # a worker that has served nothing yet has no pulse
     return Readiness(check_database(sql), check_redis(parts), check_pulse(parts))
 
 

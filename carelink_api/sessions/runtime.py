@@ -33,8 +33,6 @@ class Runtime:
     """Returns the claims of a good, unexpired access token; raises TokenNotValid."""
     own_sessions: BoundedCache[str, Loaded]
     """By `jti` of the access token that asked: what `me` shows."""
-    keep_alive: Callable[[], None]
-    """Starts the background threads of this process where they do not run."""
 
 
 def runtime() -> Runtime:
