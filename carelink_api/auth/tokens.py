@@ -231,7 +231,6 @@ def _common_claims(payload: Mapping[str, Any]) -> dict[str, Any]:
         "sid": sid,
         "jti": jti,
         "generation": generation,
-        "issued_at": payload["iat"],
         "expires_at": payload["exp"],
     }
 

@@ -216,11 +216,4 @@ def _next_generation(sql: Sql, sid: str, settings: Settings, now: datetime) -> G
     row = load(sql, sid, settings)
     if row is None or row.refresh_jti != jti:  # ended between the two statements
         raise InvalidCredentials()
-    return grant_from(
-        row,
-        now,
-        settings,
-        generation=row.lineage.generation,
-        refresh_jti=jti,
-        refresh_issued_at=now,
-    )
+    return grant_from(row, now, settings)

@@ -11,7 +11,6 @@ class Claims:
     sid: str
     jti: str
     generation: int
-    issued_at: int
     expires_at: int
 
 

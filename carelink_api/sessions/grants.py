@@ -34,26 +34,19 @@ def new_jti() -> str:
     return secrets.token_urlsafe(12)
 
 
-def grant_from(
-    row: Loaded,
-    now: datetime,
-    settings: Settings,
-    *,
-    generation: int,
-    refresh_jti: str,
-    refresh_issued_at: datetime,
-    reissued: bool = False,
-) -> Grant:
-    """Return what a refresh grants: a new access token beside this refresh token."""
+def grant_from(row: Loaded, now: datetime, settings: Settings) -> Grant:
+    """Return what the row's current generation grants: a new access token beside its refresh token.
+
+    Callers say with `replace` what differs: a login is fresh, a reissue reissued.
+    """
     access = settings.session_profiles[row.session.profile].access
     return Grant(
         row.user,
         row.session,
-        generation,
+        row.lineage.generation,
         now,
         new_jti(),
         access_expiry(now, access, row.session.expires_at, row.lineage.idle_at),
-        refresh_jti,
-        refresh_issued_at,
-        reissued=reissued,
+        row.refresh_jti,
+        row.refresh_issued_at,
     )

@@ -4,7 +4,7 @@ Three statements in one transaction: read the row, compare and swap it, write th
 the race for the swap reads again and decides again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session as Sql
 from ..audit.events import Event, Outcome
 from ..audit.record import acting, record
 from ..config import Settings
-from ..database import writing
+from ..database import from_epoch, writing
 from ..errors import TokenNotValid, Unavailable
 from .claims import RefreshClaims
 from .denylist import Entry
@@ -58,7 +58,8 @@ def refresh(sql: Sql, presented: RefreshClaims, *, now: datetime) -> Grant:
     if isinstance(outcome, Denied):
         publish(outcome.entries)
         raise TokenNotValid(public_reason(outcome.reason))
-    if outcome.generation > presented.generation and not outcome.reissued:
+    was_rotated = outcome.generation > presented.generation and not outcome.reissued
+    if was_rotated:
         _list_retired(presented, now)
     return outcome
 
@@ -116,7 +117,7 @@ def _apply(
             return _rotate(sql, row, presented, now, settings, row_behind=row_behind)
         case Keep():
             _record(sql, Event.SESSION_KEPT, row, presented, now)
-            return _current(row, now, settings, reissued=False)
+            return grant_from(row, now, settings)
         case Reissue(streak):
             return _reissue(sql, row, presented, now, settings, streak)
         case Reuse():
@@ -153,10 +154,8 @@ def _rotate(
     event = Event.SESSION_ROW_BEHIND if row_behind else Event.SESSION_REFRESHED
     outcome = Outcome.ALERT if row_behind else Outcome.SUCCESS
     _record(sql, event, row, presented, now, outcome, issued=jti)
-    return grant_from(
-        row,
-        now,
-        settings,
+    return replace(
+        grant_from(row, now, settings),
         generation=presented.generation + 1,
         refresh_jti=jti,
         refresh_issued_at=now,
@@ -189,19 +188,7 @@ def _reissue(
         late_streak=streak or 0,
         generations_back=generation - presented.generation,
     )
-    return _current(row, now, settings, reissued=True)
-
-
-def _current(row: Loaded, now: datetime, settings: Settings, *, reissued: bool) -> Grant:
-    return grant_from(
-        row,
-        now,
-        settings,
-        generation=row.lineage.generation,
-        refresh_jti=row.refresh_jti,
-        refresh_issued_at=row.refresh_issued_at,
-        reissued=reissued,
-    )
+    return replace(grant_from(row, now, settings), reissued=True)
 
 
 def _end_reused(sql: Sql, row: Loaded, presented: RefreshClaims, now: datetime) -> Denied | None:
@@ -264,5 +251,5 @@ def _list_retired(presented: RefreshClaims, now: datetime) -> None:
     """Put the retired `jti` on the denylist, for operators and other readers; the row decides."""
     denylist = runtime().denylist
     if not denylist.breaker_open:  # not worth a time-out: nothing rests on this entry
-        until = now.fromtimestamp(presented.expires_at, now.tzinfo)
+        until = from_epoch(presented.expires_at)
         denylist.publish([Entry(presented.sid, "rotated", now, until, presented.jti)])

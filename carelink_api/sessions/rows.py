@@ -52,15 +52,12 @@ class Loaded:
     lineage: Lineage
     refresh_jti: str
     refresh_issued_at: datetime
-    last_active_at: datetime
-    latest_expires_at: datetime
 
 
-_SESSION_COLUMNS = tuple(
-    column for column in Session.__table__.columns if column.name not in ("device_name", "address")
-)
+_UNREAD = ("device_name", "address", "latest_expires_at", "change_number")
 _LOAD = (
-    select(*_SESSION_COLUMNS, User.email, User.name, User.user_type, User.disabled_at,
+    select(*(column for column in Session.__table__.columns if column.name not in _UNREAD),
+           User.email, User.name, User.user_type, User.disabled_at,
            Unit.name.label("unit"))
     .join(User, Session.user_id == User.id)
     .outerjoin(Unit, User.unit_id == Unit.id)
@@ -113,8 +110,6 @@ def _loaded(row: Row[*tuple[Any, ...]], settings: Settings) -> Loaded:
         ),
         refresh_jti=row.refresh_jti,
         refresh_issued_at=row.refresh_issued_at,
-        last_active_at=row.last_active_at,
-        latest_expires_at=row.latest_expires_at,
     )
 
 

@@ -1,6 +1,6 @@
 """Use case: start a session for a user whose credential has just been verified."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -13,11 +13,11 @@ from ..config import Settings
 from ..errors import InvalidCredentials
 from .denylist import Entry
 from .ending import end_sessions
-from .grants import Grant, new_jti, new_sid
-from .lifetimes import access_expiry, idle_deadline, profile_for, session_end
+from .grants import Grant, grant_from, new_jti, new_sid
+from .lifetimes import profile_for, session_end
 from .models import Session
 from .reasons import EndReason
-from .rows import SessionFacts, UserFacts
+from .rows import load
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,36 @@ def start_session(
 
     The caller's transaction holds the user's row (`lock_user`).
     """
-    name = profile_for(user.user_type, user.unit.session_profile if user.unit else None)
-    profile = settings.session_profiles[name]
     capped = _end_beyond_cap(sql, user.id, settings.max_sessions_per_user, now)
-    end = session_end(now, profile.absolute, shift.ends_at if shift else None)
-    row = Session(
+    started = _new_session(user, settings, device, shift, now)
+    sql.add(started)
+    sql.flush()
+    record(
+        sql,
+        Event.LOGIN_SUCCEEDED,
+        now=now,
+        actor=acting(user.id),
+        user_id=user.id,
+        sid=started.id,
+        jti=started.refresh_jti,
+        profile=started.profile,
+        factors=["pwd"],
+    )
+    row = load(sql, started.id, settings)
+    assert row is not None  # inserted above, in this transaction
+    return replace(grant_from(row, now, settings), fresh=True), capped
+
+
+def _new_session(
+    user: User, settings: Settings, device: Device, shift: Shift | None, now: datetime
+) -> Session:
+    profile = profile_for(user.user_type, user.unit.session_profile if user.unit else None)
+    absolute = settings.session_profiles[profile].absolute
+    end = session_end(now, absolute, shift.ends_at if shift else None)
+    return Session(
         id=new_sid(),
         user_id=user.id,
-        profile=name,
+        profile=profile,
         device_name=device.name,
         address=device.address,
         started_at=now,
@@ -73,35 +95,6 @@ def start_session(
         late_reissues=0,
         late_generation=0,
     )
-    sql.add(row)
-    sql.flush()
-    record(
-        sql,
-        Event.LOGIN_SUCCEEDED,
-        now=now,
-        actor=acting(user.id),
-        user_id=user.id,
-        sid=row.id,
-        jti=row.refresh_jti,
-        profile=name,
-        factors=["pwd"],
-    )
-    idle_at = idle_deadline(now, profile.idle)
-    unit = user.unit.name if user.unit else None
-    grant = Grant(
-        UserFacts(user.id, user.email, user.name, user.user_type, unit),
-        SessionFacts(
-            row.id, name, now, row.expires_at, profile.idle_seconds, row.shift_id, row.shift_ends_at
-        ),
-        generation=1,
-        issued_at=now,
-        access_jti=new_jti(),
-        access_expires=access_expiry(now, profile.access, row.expires_at, idle_at),
-        refresh_jti=row.refresh_jti,
-        refresh_issued_at=now,
-        fresh=True,
-    )
-    return grant, capped
 
 
 def lock_user(sql: Sql, user_id: int, password_hash: str, *, will_write: bool) -> User:
@@ -114,12 +107,13 @@ def lock_user(sql: Sql, user_id: int, password_hash: str, *, will_write: bool) -
     query = select(User).where(User.id == user_id).execution_options(populate_existing=True)
     # A shared lock suffices to stop changes; two logins that both go on to write would deadlock.
     query = query.with_for_update(of=User, read=not will_write)
-    user = sql.scalars(query).unique().one_or_none()
+    user = sql.scalars(query).one_or_none()
     if user is None or user.disabled_at is not None or user.password_hash != password_hash:
         raise InvalidCredentials()
     if user.unit_id is not None:
-        sql.execute(select(Unit.id).where(Unit.id == user.unit_id).with_for_update(read=True))
-        sql.refresh(user.unit)
+        # Read again while locked: it may have changed since it was joined to the user.
+        unit = select(Unit).where(Unit.id == user.unit_id).with_for_update(read=True)
+        sql.scalars(unit.execution_options(populate_existing=True)).one()
     return user
 
 
