@@ -120,12 +120,19 @@ def change_user(
     Returns how many sessions, and whether Redis knows. Raises NotFound.
     """
     with writing(sql):
+        # Locked before they are compared: user, then the new unit, as a login does.
         before = sql.execute(
-            select(User.user_type, Unit.session_profile).outerjoin(Unit).where(User.id == user_id)
+            select(User.user_type, Unit.session_profile)
+            .outerjoin(Unit)
+            .where(User.id == user_id)
+            .with_for_update(of=User)
         ).one_or_none()
+        if before is None:
+            raise NotFound()
+        after = sql.scalar(
+            select(Unit.session_profile).where(Unit.id == unit_id).with_for_update(read=True)
+        )
         _change_user(sql, user_id, user_type=user_type, unit_id=unit_id)
-        assert before is not None
-        after = sql.scalar(select(Unit.session_profile).where(Unit.id == unit_id))
         stricter = is_stricter(
             profile_for(user_type, after), profile_for(before.user_type, before.session_profile)
         )
