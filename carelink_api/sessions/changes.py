@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.orm import Session as Sql
 
@@ -18,8 +18,6 @@ _COLUMNS = (
 )
 ChangeRow = Row[str, datetime | None, str | None, int | None, datetime]
 _Query = Select[str, datetime | None, str | None, int | None, datetime]
-
-
 _STREAMED = 1000
 
 
@@ -59,19 +57,21 @@ def refused_between(
 
 def stream_refused(connection: Connection, now: datetime) -> Iterator[Sequence[ChangeRow]]:
     """Yield, a thousand at a time and in flat memory, the sessions that Redis should hold."""
-    query = select(*_COLUMNS).where(Session.refuse_from <= now, Session.latest_expires_at > now)
+    query = select(*_COLUMNS).where(*_refused_at(now))
     with connection.execution_options(yield_per=_STREAMED).execute(query) as result:
         yield from result.partitions()
 
 
-def _read(connection: Connection, query: _Query) -> Sequence[ChangeRow]:
-    return connection.execute(query.order_by(Session.change_number)).all()
-
-
 def count_refused(sql: Sql, now: datetime) -> int:
     """Return how many sessions Redis should hold now."""
-    return sql.execute(
-        select(func.count())
-        .select_from(Session)
-        .where(Session.refuse_from <= now, Session.latest_expires_at > now)
-    ).scalar_one()
+    count = select(func.count()).select_from(Session)
+    return sql.execute(count.where(*_refused_at(now))).scalar_one()
+
+
+def _refused_at(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Express: refused already, and a token of it could still be alive."""
+    return Session.refuse_from <= now, Session.latest_expires_at > now
+
+
+def _read(connection: Connection, query: _Query) -> Sequence[ChangeRow]:
+    return connection.execute(query.order_by(Session.change_number)).all()

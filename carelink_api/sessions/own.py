@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session as Sql
 
 from ..audit.record import acting
@@ -28,15 +28,8 @@ def log_out(sql: Sql, presented: Claims, *, now: datetime) -> bool:
     presented one are listed beside the session, for operators and other readers.
     """
     with writing(sql):
-        entries = end_sessions(
-            sql,
-            Session.id == presented.sid,
-            Session.user_id == presented.user_id,
-            reason=EndReason.LOGGED_OUT,
-            now=now,
-            actor=acting(presented.user_id),
-            jti=presented.jti,
-        )
+        this = Session.id == presented.sid
+        entries = _end(sql, presented.user_id, this, now=now, jti=presented.jti)
         current = _current_refresh(sql, presented.sid) if entries else None
     if not entries:
         return True
@@ -50,13 +43,7 @@ def log_out(sql: Sql, presented: Claims, *, now: datetime) -> bool:
 def log_out_everywhere(sql: Sql, user_id: int, *, now: datetime) -> tuple[int, bool]:
     """End every session of the user; return how many, and whether Redis knows."""
     with writing(sql):
-        entries = end_sessions(
-            sql,
-            Session.user_id == user_id,
-            reason=EndReason.LOGGED_OUT,
-            now=now,
-            actor=acting(user_id),
-        )
+        entries = _end(sql, user_id, now=now)
     return len(entries), publish(entries)
 
 
@@ -66,14 +53,7 @@ def end_own(sql: Sql, user_id: int, sid: str, *, now: datetime) -> bool:
     Raises NotFound for what is not the user's, or has ended: the two look alike.
     """
     with writing(sql):
-        entries = end_sessions(
-            sql,
-            Session.id == sid,
-            Session.user_id == user_id,
-            reason=EndReason.LOGGED_OUT,
-            now=now,
-            actor=acting(user_id),
-        )
+        entries = _end(sql, user_id, Session.id == sid, now=now)
         if not entries:
             raise NotFound()
     return publish(entries)
@@ -111,6 +91,15 @@ def look_at_own(sql: Sql, claims: AccessClaims) -> Loaded:
     if row.lineage.idle is None and row.session.shift_id is None:
         parts.own_sessions.put(claims.jti, row)
     return row
+
+
+def _end(
+    sql: Sql, user_id: int, *which: ColumnElement[bool], now: datetime, jti: str | None = None
+) -> list[Entry]:
+    """End those of the user's live sessions that match, by the user's own act."""
+    own = (Session.user_id == user_id, *which)
+    reason, actor = EndReason.LOGGED_OUT, acting(user_id)
+    return end_sessions(sql, *own, reason=reason, now=now, actor=actor, jti=jti)
 
 
 def _current_refresh(sql: Sql, sid: str) -> dict[str, datetime]:
