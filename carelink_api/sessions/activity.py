@@ -20,11 +20,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 from .. import clock
 from ..database import from_epoch, write_lock
 from .background import DaemonThread
+from .lifetimes import IDLE_NOTICE
 from .models import Session
 
 log = structlog.get_logger(__name__)
 
-WRITE_EVERY_SECONDS = 60.0
+WRITE_EVERY_SECONDS = IDLE_NOTICE.total_seconds()
 _TICK_SECONDS = 1.0
 _REMEMBER_SECONDS = 300.0
 _BATCH = 500
@@ -57,13 +58,13 @@ class ActivityLog:
 
     def note(self, sid: str, generation: int, now: float, *, active: bool) -> None:
         """Note one authenticated call; `active` says that the user caused it."""
-        fresh = Note(generation, now if active else 0.0)
+        noted = Note(generation, now if active else 0.0)
         written = self._written.get(sid)
         if written is not None and not active and written.generation >= generation:
             return
         with self._lock:
-            self._pending[sid] = fresh.merged(self._pending.get(sid))
-        if _is_due(fresh, written, now):
+            self._pending[sid] = noted.merged(self._pending.get(sid))
+        if _is_due(noted, written, now):
             self.wanted.set()
 
     def flush(self, now: float, *, everything: bool = False) -> bool:
@@ -80,7 +81,7 @@ class ActivityLog:
         for start in range(0, len(sids), _BATCH):
             batch = {sid: due[sid] for sid in sids[start : start + _BATCH]}
             try:
-                done = self._write(batch)
+                done = self._write(batch, now)
             except SQLAlchemyError as error:
                 log.warning("activity_not_written", kind=type(error).__name__, sessions=len(due))
                 self._put_back({sid: due[sid] for sid in sids[start:]})
@@ -89,7 +90,7 @@ class ActivityLog:
         self._forget(now)
         return True
 
-    def _write(self, batch: Mapping[str, Note]) -> set[str]:
+    def _write(self, batch: Mapping[str, Note], now: float) -> set[str]:
         """Raise the rows' values, in sid order, skipping rows that somebody holds."""
         with self._engine.connect() as plain, write_lock(plain) as connection:
             free = _lock_free(connection, list(batch))
@@ -100,7 +101,7 @@ class ActivityLog:
         written = {sid: note for sid, note in batch.items() if sid not in held}
         for sid, note in written.items():
             self._written[sid] = note.merged(self._written.get(sid))
-            self._written_at[sid] = clock.wall()
+            self._written_at[sid] = now
         return set(written)
 
     def _put_back(self, notes: Mapping[str, Note]) -> None:
@@ -123,8 +124,8 @@ def _is_due(note: Note, written: Note | None, now: float) -> bool:
 
 def _lock_free(connection: Connection, sids: list[str]) -> set[str]:
     """Lock the rows that nobody holds. SQLite locks as a whole, at BEGIN IMMEDIATE."""
-    live = select(Session.id).where(Session.id.in_(sids)).order_by(Session.id)
-    return set(connection.scalars(live.with_for_update(skip_locked=True)))
+    rows = select(Session.id).where(Session.id.in_(sids)).order_by(Session.id)
+    return set(connection.scalars(rows.with_for_update(skip_locked=True)))
 
 
 def _still_there(connection: Connection, sids: Set[str]) -> set[str]:

@@ -42,7 +42,7 @@ class _Account:
     password_hash: str
     refused: str | None
     """Why even the right password would not do."""
-    must_write: bool
+    has_failures: bool
 
 
 def log_in(sql: Sql, attempt: Attempt, *, now: datetime) -> Grant:
@@ -102,9 +102,9 @@ def _is_known_from(sql: Sql, user: User, device: Device, now: datetime) -> bool:
 def _start(
     sql: Sql, account: _Account, attempt: Attempt, new_hash: str | None, now: datetime
 ) -> tuple[Grant, list[Entry]]:
-    must_write = account.must_write or new_hash is not None
-    user = lock_user(sql, account.id, account.password_hash, will_write=must_write)
-    if account.must_write:
+    will_write = account.has_failures or new_hash is not None
+    user = lock_user(sql, account.id, account.password_hash, will_write=will_write)
+    if account.has_failures:
         accounts.record_success(sql, user.id)
     if new_hash is not None:
         _store_rehash(sql, user, new_hash, now)
