@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
+from sqlalchemy.orm import lazyload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from ..accounts.models import Unit, User
 from ..audit.events import Event
@@ -104,16 +106,19 @@ def lock_user(sql: Sql, user_id: int, password_hash: str, *, will_write: bool) -
     then looks for sessions: it either comes first and is seen here, or waits and finds ours.
     Raises InvalidCredentials.
     """
-    query = select(User).where(User.id == user_id).execution_options(populate_existing=True)
+    query = select(User).where(User.id == user_id).options(lazyload(User.unit))
+    query = query.execution_options(populate_existing=True)
     # A shared lock suffices to stop changes; two logins that both go on to write would deadlock.
     query = query.with_for_update(of=User, read=not will_write)
     user = sql.scalars(query).one_or_none()
     if user is None or user.disabled_at is not None or user.password_hash != password_hash:
         raise InvalidCredentials()
     if user.unit_id is not None:
-        # Read again while locked: it may have changed since it was joined to the user.
+        # Not joined: beside a user's row that had to be waited for, PostgreSQL would show the unit
+        # of before, or none where the user has moved.
         unit = select(Unit).where(Unit.id == user.unit_id).with_for_update(read=True)
-        sql.scalars(unit.execution_options(populate_existing=True)).one()
+        locked = sql.scalars(unit.execution_options(populate_existing=True)).one()
+        set_committed_value(user, "unit", locked)
     return user
 
 
