@@ -22,6 +22,11 @@ class Refusal:
 
     refuse_from: float
     reason: str
+    ended: bool
+    """It is over, whatever this machine's clock says: another one's may be ahead of it."""
+
+    def holds(self, now: float) -> bool:
+        return self.ended or self.refuse_from <= now
 
 
 class EndedSessions:
@@ -37,7 +42,7 @@ class EndedSessions:
     def find(self, sid: str, now: float) -> str | None:
         """Return why `sid` is refused at `now`, or None."""
         refusal = self._single.get(sid)
-        if refusal is not None and refusal.refuse_from <= now:
+        if refusal is not None and refusal.holds(now):
             return refusal.reason
         if self._packed:
             fingerprint = _fingerprint(sid)
@@ -45,8 +50,9 @@ class EndedSessions:
                 return "revoked"
         return None
 
-    def add(self, sid: str, refuse_from: float, reason: str) -> None:
-        self._single[sid] = Refusal(refuse_from, reason)
+    def add(self, sid: str, refuse_from: float, reason: str, *, ended: bool = False) -> None:
+        """Remember a session that is over, or (not `ended`) one whose end may lie ahead."""
+        self._single[sid] = Refusal(refuse_from, reason, ended)
 
     def add_packed(self, sid: str, refuse_from: float) -> None:
         """Remember one of very many. They are refused at once: nothing packed may lie ahead."""
@@ -59,7 +65,7 @@ class EndedSessions:
     def withdraw(self, sid: str, now: float) -> None:
         """Forget an end that still lay ahead (a shift extended). What has ended stays ended."""
         refusal = self._single.get(sid)
-        if refusal is not None and refusal.refuse_from > now:
+        if refusal is not None and not refusal.holds(now):
             self._single.pop(sid, None)
 
     def prune(self, now: float) -> None:
@@ -76,7 +82,7 @@ class EndedSessions:
         """Take over what `other` refuses already: a database restored from a backup forgets it."""
         for sid, refusal in list(other._single.items()):
             mine = self._single.get(sid)
-            if refusal.refuse_from <= now and (mine is None or mine.refuse_from > now):
+            if refusal.holds(now) and (mine is None or not mine.holds(now)):
                 self._single[sid] = refusal
         for slice_number, block in list(other._packed.items()):
             self._packed.setdefault(slice_number, _Packed()).merge(block)

@@ -30,6 +30,8 @@ FRESH_SECONDS = 1.0
 LOOK_SECONDS = 0.3
 FIRST_LOOK_SECONDS = 2.5
 """A worker that has never read the list whole waits longer: it is cold, and knows of nobody."""
+_CLOCK_STEP_SECONDS = 5.0
+"""By so much no clock that is merely steered falls behind between two beats."""
 
 
 def pulse_engine(uri: str) -> Engine:
@@ -87,11 +89,14 @@ class Pulse:
         """Know at once what this worker itself has ended."""
         for entry in entries:
             if entry.jti is None:
-                self._ended.add(entry.sid, entry.at.timestamp(), public_reason(entry.reason))
+                reason = public_reason(entry.reason)
+                self._ended.add(entry.sid, entry.at.timestamp(), reason, ended=True)
 
     def beat(self) -> bool:
         """Read what has changed; return whether SQL answered. One caller at a time."""
         started = (clock.monotonic(), clock.wall())
+        if self._clock_was_set_back(*started):
+            self._seen = None  # what was forgotten as too old may be young again
         try:
             with self._engine.connect() as connection:
                 self._read(connection, clock.now())
@@ -105,6 +110,12 @@ class Pulse:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def _clock_was_set_back(self, monotonic: float, wall: float) -> bool:
+        if self._last_good is None:
+            return False
+        passed, shown = monotonic - self._last_good[0], wall - self._last_good[1]
+        return passed - shown > _CLOCK_STEP_SECONDS
 
     def _read(self, connection: Connection, now: datetime) -> None:
         newest = changes.latest_change(connection)
@@ -129,13 +140,14 @@ class Pulse:
 def _learn(ended: EndedSessions, rows: Sequence[changes.ChangeRow], now: datetime) -> None:
     sizes = Counter(row.change_number for row in rows)
     for row in rows:
+        over = row.end_reason is not None  # else its end may lie ahead
         if row.refuse_from is None:
             ended.withdraw(row.id, now.timestamp())
-        elif sizes[row.change_number] > BULK and row.refuse_from <= now:
+        elif sizes[row.change_number] > BULK and (over or row.refuse_from <= now):
             ended.add_packed(row.id, row.refuse_from.timestamp())
         else:
             reason = public_reason(row.end_reason or EndReason.SHIFT_ENDED)
-            ended.add(row.id, row.refuse_from.timestamp(), reason)
+            ended.add(row.id, row.refuse_from.timestamp(), reason, ended=over)
 
 
 class PulseThread:
