@@ -14,16 +14,15 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
-from redis.exceptions import AskError, RedisClusterException, RedisError, TryAgainError
+from redis.exceptions import AskError, TryAgainError
 
-from .. import redis_client
+from ..redis_client import STORE_ERRORS, Client
 
 log = structlog.get_logger(__name__)
 
 PREFIX = "carelink:revoked:"
 BATCH = 500
 _MARGIN = timedelta(minutes=1)
-_STORE_ERRORS = (RedisError, RedisClusterException)
 _BLAMELESS = (TryAgainError, AskError)
 
 
@@ -68,7 +67,7 @@ def parse_key(key: str) -> tuple[str, str | None]:
 class Denylist:
     """Reads go through a circuit breaker; writes do not, since a late entry is better than none."""
 
-    def __init__(self, client: redis_client.Client, *, leeway: timedelta) -> None:
+    def __init__(self, client: Client, *, leeway: timedelta) -> None:
         self.client = client
         self._margin = leeway + _MARGIN
         self.breaker_open = False
@@ -86,11 +85,14 @@ class Denylist:
             session, token = cast(list[bytes | None], self.client.mget(*keys))
         except _BLAMELESS as error:  # a slot on the move: this request only
             raise DenylistUnavailable from error
-        except _STORE_ERRORS as error:
+        except STORE_ERRORS as error:
             self._open_breaker(error)
             raise DenylistUnavailable from error
-        value: bytes | None = session or token
-        return None if value is None else value.decode().partition(":")[0]
+        value = token if session is None else session
+        if value is None:
+            return None
+        # Whatever stands there refuses, also what none of us has written.
+        return value.decode(errors="replace").partition(":")[0] or "unknown"
 
     def publish(self, entries: Sequence[Entry]) -> bool:
         """Write the entries; return whether Redis took them all. Never changes one (`NX`)."""
@@ -101,7 +103,7 @@ class Denylist:
                         expires = int((entry.until + self._margin).timestamp()) + 1
                         pipe.set(entry.key, entry.value, exat=expires, nx=True)
                     pipe.execute()
-        except _STORE_ERRORS as error:  # unreachable, out of memory, read-only: the row decides
+        except STORE_ERRORS as error:  # unreachable, out of memory, read-only: the row decides
             if not self._refuses_writes:  # once an outage, not once a batch
                 log.warning("denylist_write_failed", kind=type(error).__name__)
             self._refuses_writes = True
@@ -113,7 +115,7 @@ class Denylist:
         """Return whether Redis answers, whatever the breaker says."""
         try:
             return bool(self.client.ping())
-        except _STORE_ERRORS:
+        except STORE_ERRORS:
             return False
 
     def probe(self) -> None:
@@ -125,7 +127,7 @@ class Denylist:
     def keys(self) -> Iterator[str]:
         """Yield every key of the denylist, in steps that never block Redis. Raises RedisError."""
         for key in self.client.scan_iter(match=f"{PREFIX}*", count=1000):
-            yield key.decode()
+            yield key.decode(errors="replace")
 
     def delete(self, keys: Sequence[str]) -> int:
         """Delete keys without blocking; return how many there were. Raises RedisError."""
