@@ -120,22 +120,15 @@ def change_user(
     Returns how many sessions, and whether Redis knows. Raises NotFound.
     """
     with writing(sql):
-        # Locked before they are compared: user, then the new unit, as a login does.
+        # Locked before they are compared: first the user, then the units, as a login does.
         before = sql.execute(
-            select(User.user_type, Unit.session_profile)
-            .outerjoin(Unit)
-            .where(User.id == user_id)
-            .with_for_update(of=User)
+            select(User.user_type, User.unit_id).where(User.id == user_id).with_for_update()
         ).one_or_none()
         if before is None:
             raise NotFound()
-        after = sql.scalar(
-            select(Unit.session_profile).where(Unit.id == unit_id).with_for_update(read=True)
-        )
+        former = profile_for(before.user_type, _unit_profile(sql, before.unit_id))
+        stricter = is_stricter(profile_for(user_type, _unit_profile(sql, unit_id)), former)
         _change_user(sql, user_id, user_type=user_type, unit_id=unit_id)
-        stricter = is_stricter(
-            profile_for(user_type, after), profile_for(before.user_type, before.session_profile)
-        )
         record(sql, Event.USER_CHANGED, now=now, actor=actor, user_id=user_id)
         entries: list[Entry] = []
         if stricter or user_type != before.user_type:
@@ -167,6 +160,11 @@ def change_unit_profile(
                 sql, Session.id.in_(laxer), reason=EndReason.REVOKED, now=now, actor=actor
             )
     return len(entries), publish(entries)
+
+
+def _unit_profile(sql: Sql, unit_id: int | None) -> str | None:
+    locked = select(Unit.session_profile).where(Unit.id == unit_id).with_for_update(read=True)
+    return sql.scalar(locked)
 
 
 def _live_and_laxer_than(sql: Sql, unit_id: int, profile: str | None) -> Sequence[str]:
