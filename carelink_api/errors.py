@@ -138,7 +138,7 @@ class Throttled(CareLinkError):
 
 
 class Unavailable(CareLinkError):
-    """A store does not answer. The session is not touched: try again (RESEARCH: never a 401)."""
+    """A store does not answer. Never a 401, which would end the session at the client."""
 
     status, code, title = 503, "unavailable", "Temporarily unavailable"
     detail = "A store does not answer. Nothing was changed; try again shortly."
@@ -149,14 +149,12 @@ class Unavailable(CareLinkError):
 
 # What Werkzeug raises by itself, by status. `detail` is ours: its descriptions are not a contract.
 _BY_STATUS = {
-    404: (NotFound.code, NotFound.title, NotFound.detail),
+    kind.status: (kind.code, kind.title, kind.detail)
+    for kind in (NotFound, UnsupportedMediaType, ValidationFailed, Throttled, Unavailable)
+} | {
     405: ("method_not_allowed", "Method not allowed", "See the Allow header."),
     413: ("content_too_large", "Content too large", "The body is larger than this service takes."),
     414: ("uri_too_long", "URI too long", "The address is too long."),
-    415: (UnsupportedMediaType.code, UnsupportedMediaType.title, UnsupportedMediaType.detail),
-    422: (ValidationFailed.code, ValidationFailed.title, ValidationFailed.detail),
-    429: (Throttled.code, Throttled.title, Throttled.detail),
-    503: (Unavailable.code, Unavailable.title, Unavailable.detail),
 }
 
 
@@ -185,7 +183,7 @@ def problem(
 
 def register(app: Flask) -> None:
     """Answer every exception with a problem."""
-    app.register_error_handler(CareLinkError, _answer)
+    app.register_error_handler(CareLinkError, answer)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(OperationalError, _answer_store_down)
     app.register_error_handler(InterfaceError, _answer_store_down)
@@ -194,7 +192,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unexpected)
 
 
-def _answer(error: CareLinkError) -> Response:
+def answer(error: CareLinkError) -> Response:
+    """Return the problem of an error of ours."""
     return problem(
         error.status, error.code, error.title, error.detail, headers=error.headers, **error.members
     )
@@ -212,7 +211,7 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer_store_down(error: Exception) -> Response:
     log.warning("database_unavailable", kind=type(error).__name__, exc_info=error)
-    return _answer(Unavailable())
+    return answer(Unavailable())
 
 
 def _answer_database(error: DBAPIError) -> Response:
@@ -223,4 +222,4 @@ def _answer_database(error: DBAPIError) -> Response:
 
 def _answer_unexpected(error: Exception) -> Response:
     log.error("unexpected_error", kind=type(error).__name__, exc_info=error)
-    return _answer(CareLinkError())
+    return answer(CareLinkError())

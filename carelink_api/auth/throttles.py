@@ -22,7 +22,7 @@ from ..audit.events import Event, Outcome
 from ..audit.record import record
 from ..config import Settings
 from ..database import writing
-from ..errors import Throttled, problem
+from ..errors import Throttled, answer
 from ..extensions import db, limiter
 from ..extensions import settings as current_settings
 
@@ -43,6 +43,7 @@ def init_app(app: Flask, settings: Settings, client: redis_client.Client, bluepr
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
         RATELIMIT_SWALLOW_ERRORS=True,  # where even the fallback fails: logged, and let through
     )
+    limiter._storage_options.clear()  # it would keep those of a former application's server
     before = {hook: len(getattr(app, hook)[None]) for hook in _HOOKS}
     limiter.init_app(app)
     for hook, count in before.items():
@@ -142,7 +143,7 @@ def _refuse_throttled(error: Throttled, limit: str = "password hashes at once") 
             )
     except SQLAlchemyError as failure:  # the refusal stands, whether or not it can be audited
         log.error("throttling_not_audited", kind=type(failure).__name__)
-    return problem(error.status, error.code, error.title, error.detail, headers=error.headers)
+    return answer(error)
 
 
 def _seconds_left() -> int:
