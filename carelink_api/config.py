@@ -39,6 +39,10 @@ def _true_or_false(value: Any) -> Any:
 
 
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+AccessSeconds = Annotated[int, Field(ge=30, le=MAX_ACCESS_SECONDS)]
+AbsoluteSeconds = Annotated[int, Field(ge=60, le=7 * 24 * 3600)]
+IdleSeconds = Annotated[int, Field(ge=0, le=24 * 3600)]
+"""0 turns the idle timeout off."""
 
 
 class SessionProfile(BaseModel):
@@ -46,9 +50,9 @@ class SessionProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    access_seconds: int = Field(ge=30, le=MAX_ACCESS_SECONDS)
-    absolute_seconds: int = Field(ge=60, le=7 * 24 * 3600)
-    idle_seconds: int = Field(ge=0, le=24 * 3600, description="0 turns the idle timeout off")
+    access_seconds: AccessSeconds
+    absolute_seconds: AbsoluteSeconds
+    idle_seconds: IdleSeconds
 
     @property
     def access(self) -> timedelta:
@@ -64,21 +68,21 @@ class SessionProfile(BaseModel):
 
 
 class StandardProfile(SessionProfile):
-    access_seconds: int = Field(15 * 60, ge=30, le=MAX_ACCESS_SECONDS)
-    absolute_seconds: int = Field(12 * 3600, ge=60, le=7 * 24 * 3600)
-    idle_seconds: int = Field(0, ge=0, le=24 * 3600)
+    access_seconds: AccessSeconds = 15 * 60
+    absolute_seconds: AbsoluteSeconds = 12 * 3600
+    idle_seconds: IdleSeconds = 0
 
 
 class HighSecurityProfile(SessionProfile):
-    access_seconds: int = Field(5 * 60, ge=30, le=MAX_ACCESS_SECONDS)
-    absolute_seconds: int = Field(8 * 3600, ge=60, le=7 * 24 * 3600)
-    idle_seconds: int = Field(15 * 60, ge=0, le=24 * 3600)
+    access_seconds: AccessSeconds = 5 * 60
+    absolute_seconds: AbsoluteSeconds = 8 * 3600
+    idle_seconds: IdleSeconds = 15 * 60
 
 
 class ExtendedProfile(SessionProfile):
-    access_seconds: int = Field(30 * 60, ge=30, le=MAX_ACCESS_SECONDS)
-    absolute_seconds: int = Field(24 * 3600, ge=60, le=7 * 24 * 3600)
-    idle_seconds: int = Field(60 * 60, ge=0, le=24 * 3600)
+    access_seconds: AccessSeconds = 30 * 60
+    absolute_seconds: AbsoluteSeconds = 24 * 3600
+    idle_seconds: IdleSeconds = 60 * 60
 
 
 class SessionProfiles(BaseModel):
@@ -86,15 +90,18 @@ class SessionProfiles(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    standard: StandardProfile = Field(default_factory=StandardProfile.model_construct)
-    high_security: HighSecurityProfile = Field(default_factory=HighSecurityProfile.model_construct)
-    extended: ExtendedProfile = Field(default_factory=ExtendedProfile.model_construct)
+    standard: StandardProfile = StandardProfile()
+    high_security: HighSecurityProfile = HighSecurityProfile()
+    extended: ExtendedProfile = ExtendedProfile()
 
     def __getitem__(self, name: str) -> SessionProfile:
         if name not in get_args(ProfileName):
             raise KeyError(name)
         profile: SessionProfile = getattr(self, name)
         return profile
+
+    def by_name(self) -> dict[ProfileName, SessionProfile]:
+        return {name: self[name] for name in get_args(ProfileName)}
 
 
 class Settings(BaseSettings):

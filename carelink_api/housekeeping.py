@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import get_args
 
 import structlog
 from sqlalchemy import ColumnElement, or_, select
@@ -16,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
 from . import clock
-from .config import ProfileName, Settings
+from .config import Settings
 from .database import writing
 from .extensions import db
 from .sessions.ending import MAX_BATCH, end_sessions, publish
@@ -75,10 +74,9 @@ def _overdue(settings: Settings, now: datetime) -> Iterator[tuple[EndReason, Col
     yield EndReason.SHIFT_ENDED, Session.shift_ends_at <= now
     yield EndReason.SESSION_EXPIRED, Session.expires_at <= now
     idle = []
-    for name in get_args(ProfileName):
-        timeout = settings.session_profiles[name].idle
-        if timeout is not None:
-            deadline = now - timeout - IDLE_NOTICE
+    for name, profile in settings.session_profiles.by_name().items():
+        if profile.idle is not None:
+            deadline = now - profile.idle - IDLE_NOTICE
             idle.append((Session.profile == name) & (Session.last_active_at < deadline))
     if idle:
         yield EndReason.IDLE, or_(*idle)

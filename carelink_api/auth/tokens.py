@@ -89,14 +89,8 @@ class TokenService:
         self._settings = settings
         self._ring = ring
         self._leeway = settings.leeway
-        self._longest = max(
-            profile.absolute_seconds
-            for profile in (
-                settings.session_profiles.standard,
-                settings.session_profiles.high_security,
-                settings.session_profiles.extended,
-            )
-        )
+        profiles = settings.session_profiles.by_name().values()
+        self._longest = max(profile.absolute_seconds for profile in profiles)
         self._verified: BoundedCache[str, AccessClaims] = BoundedCache(CACHED_TOKENS)
 
     def mint(self, grant: Grant) -> TokenPair:

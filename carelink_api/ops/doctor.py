@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import get_args
 from urllib.parse import urlsplit
 
 from .. import redis_client
-from ..config import ProfileName, SessionProfile, Settings, secret_fault
+from ..config import Settings, secret_fault
 
 _LONG_GRACE = timedelta(seconds=30)
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
@@ -160,7 +159,8 @@ def check_rotation(settings: Settings) -> Finding:
 
 def check_grace(settings: Settings) -> Finding:
     grace = settings.rotation_grace
-    limit = min(_LONG_GRACE, *(profile.access for profile in _profiles(settings).values()))
+    profiles = settings.session_profiles.by_name().values()
+    limit = min(_LONG_GRACE, *(profile.access for profile in profiles))
     if grace <= limit:
         return fine("grace period", f"{settings.rotation_grace_seconds} s")
     return warn(
@@ -173,7 +173,7 @@ def check_grace(settings: Settings) -> Finding:
 
 def check_lost_response(settings: Settings) -> Finding:
     name, window = "lost-response window", settings.lost_response_window
-    profiles = _profiles(settings)
+    profiles = settings.session_profiles.by_name()
     cut = [each for each, profile in profiles.items() if profile.idle and profile.idle < window]
     if cut:
         return warn(
@@ -221,10 +221,6 @@ def is_local(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _profiles(settings: Settings) -> dict[str, SessionProfile]:
-    return {name: settings.session_profiles[name] for name in get_args(ProfileName)}
 
 
 _CHECKS: tuple[Callable[[Settings], Finding], ...] = (
