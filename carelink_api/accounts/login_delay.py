@@ -12,7 +12,7 @@ MAX_FAILURES = 100
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(hours=1)
 FOR_GOOD = timedelta.max
-"""Stands for "until an operator sets a new password"."""
+"""Stands for "until an operator sets a new password or enables the account"."""
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 """What `blocked_until` holds then: a time that every database and time zone can show."""
 

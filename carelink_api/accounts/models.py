@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import get_args
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from ..config import ProfileName
 from ..database import Base, UtcDateTime
 
 
@@ -19,7 +21,7 @@ class UserType(StrEnum):
 
 
 _TYPES = ", ".join(f"'{user_type}'" for user_type in UserType)
-_PROFILES = "'standard', 'high_security', 'extended'"
+_PROFILES = ", ".join(f"'{profile}'" for profile in get_args(ProfileName))
 
 
 class Unit(Base):

@@ -13,7 +13,6 @@ from flask import current_app
 from ..config import Settings
 from ..errors import Throttled
 from .password_rules import normalised
-from .password_rules import password_faults as password_faults  # both halves in one place
 
 log = structlog.get_logger(__name__)
 

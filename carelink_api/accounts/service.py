@@ -16,7 +16,6 @@ from ..config import ProfileName
 from ..database import writing
 from ..errors import Conflict, NotFound, ValidationFailed
 from .login_delay import STEPS, delayed_until
-from .login_delay import login_delay as login_delay  # for those who count
 from .models import Unit, User, UserType
 from .password_rules import password_faults
 from .passwords import passwords
@@ -102,7 +101,7 @@ def create_user(
         failed_logins=0,
     )
     with writing(sql):
-        user.unit = unit_called(sql, unit_name)
+        user.unit = None if unit_name is None else get_unit(sql, unit_name)
         _insert(sql, user, EmailTaken())
         record(sql, Event.USER_CREATED, now=now, actor=actor, user_id=user.id,
                user_type=checked_type, unit_id=user.unit_id)  # fmt: skip
@@ -128,6 +127,13 @@ def password_context(user: User) -> list[str]:
 def list_units(sql: Sql) -> Sequence[Unit]:
     """Return every unit, by name."""
     return sql.scalars(select(Unit).order_by(Unit.name)).all()
+
+
+def get_unit(sql: Sql, name: str) -> Unit:
+    """Return the unit of that name. Raises ValidationFailed, also for what can be no name."""
+    if _is_text(name) and (unit := sql.scalar(select(Unit).where(Unit.name == _spelt(name)))):
+        return unit
+    raise ValidationFailed({"unit": ["There is no unit of this name."]})
 
 
 def create_unit(sql: Sql, *, name: str, profile: str | None, now: datetime, actor: str) -> Unit:
@@ -180,15 +186,6 @@ def record_success(sql: Sql, user_id: int) -> None:
     )
 
 
-def unit_called(sql: Sql, name: str | None) -> Unit | None:
-    """Return the unit of that name, None for none. Raises ValidationFailed for an unknown one."""
-    if name is None:
-        return None
-    if unit := sql.scalar(select(Unit).where(Unit.name == _checked_name("unit", name, 100))):
-        return unit
-    raise ValidationFailed({"unit": ["There is no unit of this name."]})
-
-
 def _insert(sql: Sql, row: User | Unit, taken: Conflict) -> None:
     sql.add(row)
     try:
@@ -216,10 +213,15 @@ def _checked_type(user_type: str) -> UserType:
 
 
 def _checked_name(field: str, text: str, max_length: int) -> str:
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    name = _spelt(text)
     if not (0 < len(name) <= max_length and _is_text(name)):
         raise ValidationFailed({field: [f"Must be 1 to {max_length} characters of text."]})
     return name
+
+
+def _spelt(name: str) -> str:
+    """Return the one spelling of a name: spaces and Unicode form do not count."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def _is_text(text: str) -> bool:

@@ -1,7 +1,6 @@
 """Commands on sessions: who is logged in, and ending sessions."""
 
 import sys
-import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -53,7 +52,7 @@ def list_live(email: str | None, unit: str | None, user_type: str | None, as_jso
     if email is not None:
         filters.append(User.id == service.get_user(sql, email).id)
     if unit is not None:
-        filters.append(Unit.name == existing_unit(sql, unit))
+        filters.append(Unit.id == service.get_unit(sql, unit).id)
     if user_type is not None:
         filters.append(User.user_type == user_type)
     rows = list(_rows(sql, filters, now, limit=None if as_json else _TABLE_ROWS))
@@ -91,15 +90,6 @@ def revoke_selected(
     if selected:
         ask(f"End {_sessions(selected)}?", yes=yes)
     _revoke_all(sql, selection, why, selected, as_json)
-
-
-def existing_unit(sql: Sql, text: str) -> str:
-    """Return the unit's name as it is stored. Raises ClickException where there is none."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    known = name.isprintable() and sql.scalar(select(Unit.id).where(Unit.name == name)) is not None
-    if not known:
-        raise click.ClickException("There is no unit of this name; see `units list`.")
-    return name
 
 
 def progress_bar() -> Progress:
@@ -153,12 +143,12 @@ def _selection(chosen: dict[str, Any]) -> Selection:
 def _existing_selection(sql: Sql, selection: Selection) -> Selection:
     """Return it in stored spelling; a name that nobody has is a mistake, not `0 ended`.
 
-    Raises UnknownUser, ClickException.
+    Raises UnknownUser, ValidationFailed, ClickException.
     """
     if selection.email is not None:
         return Selection(email=service.get_user(sql, selection.email).email)
     if selection.unit is not None:
-        return Selection(unit=existing_unit(sql, selection.unit))
+        return Selection(unit=service.get_unit(sql, selection.unit).name)
     if selection.sid is not None and not _is_known(sql, selection.sid):
         raise click.ClickException("There is no session with this id; see `sessions list`.")
     return selection

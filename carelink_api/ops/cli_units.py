@@ -44,8 +44,7 @@ def change(name: str, profile: str | None, no_profile: bool, yes: bool, as_json:
     if (profile is None) != no_profile:
         raise click.UsageError("Choose one of --profile and --no-profile.")
     sql = db.session()
-    unit = service.unit_called(sql, name)
-    assert unit is not None
+    unit = service.get_unit(sql, name)
     unit_id, known_as = unit.id, unit.name
     sql.rollback()
     ask(f"Change the profile of {known_as}? Sessions there may end.", yes=yes)

@@ -94,10 +94,12 @@ def change(
     if unit is not None and no_unit:
         raise click.UsageError("Choose one of --unit and --no-unit.")
     sql = db.session()
-    user, named = service.get_user(sql, email), service.unit_called(sql, unit)
-    account = _Account(user.id, user.email, [])
+    user = service.get_user(sql, email)
+    account = _Account(user.id, user.email, service.password_context(user))
     new_type = user_type or user.user_type
-    unit_id = named.id if named else None if no_unit else user.unit_id
+    unit_id = None if no_unit else user.unit_id
+    if unit is not None:
+        unit_id = service.get_unit(sql, unit).id
     sql.rollback()
     ask(f"Change {account.email}? Its sessions may end.", yes=yes)
     ended = sessions_of.change_user(
