@@ -13,6 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -20,6 +21,8 @@ from .config import UnsafeSettings
 
 REQUEST_TIMEOUT_SECONDS = 0.1
 Client = redis.Redis
+STORE_ERRORS = (RedisError, RedisClusterException)
+"""All that a client raises: the second is not a kind of the first."""
 _SCHEMES: dict[str, Literal["single", "sentinel", "cluster"]] = {
     "redis": "single",
     "rediss": "single",
@@ -78,12 +81,7 @@ def _several(kind: Literal["sentinel", "cluster"], url: str) -> RedisTarget:
 
 def build(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> Client:
     """Return a client for any supported URL. Single and Sentinel connect on first use."""
-    target = parse(url)
-    options: dict[str, Any] = {
-        "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": timeout_seconds,
-        "retry": Retry(NoBackoff(), 0),
-    }
+    target, options = parse(url), _limits(timeout_seconds)
     if target.kind == "single":
         return redis.Redis.from_url(url, **options)
     options |= {"username": target.username, "password": target.password}
@@ -114,11 +112,7 @@ def limiter_storage(url: str, client: Client) -> tuple[str, dict[str, Any]]:
     target = parse(url)
     if target.kind == "single":
         return "redis://", {"connection_pool": client.connection_pool}
-    options: dict[str, Any] = {
-        "socket_timeout": REQUEST_TIMEOUT_SECONDS,
-        "socket_connect_timeout": REQUEST_TIMEOUT_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
-    }
+    options = _limits(REQUEST_TIMEOUT_SECONDS)
     given = {"username": target.username, "password": target.password}
     options |= {name: value for name, value in given.items() if value is not None}
     if target.kind == "sentinel":
@@ -126,6 +120,14 @@ def limiter_storage(url: str, client: Client) -> tuple[str, dict[str, Any]]:
     hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
                      for host, port in target.nodes)  # fmt: skip
     return f"redis+{target.kind}://{hosts}/{target.service}", options
+
+
+def _limits(timeout_seconds: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
 
 
 def _node(host: str, default_port: int) -> tuple[str, int]:

@@ -9,11 +9,10 @@ import structlog
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from redis.exceptions import RedisClusterException, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
-from ..redis_client import Client
+from ..redis_client import STORE_ERRORS, Client
 from ..sessions.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -103,7 +102,7 @@ def redis_warnings(client: Client) -> list[str]:
     """
     try:
         facts: Any = client.info()
-    except (RedisError, RedisClusterException) as error:
+    except STORE_ERRORS as error:
         log.warning("readiness_redis", kind=type(error).__name__)
         return ["It does not tell its settings."]
     warnings = []

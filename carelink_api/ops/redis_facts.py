@@ -10,12 +10,12 @@ from redis import AuthenticationError
 from redis import ConnectionError as RedisConnectionError
 from redis import TimeoutError as RedisTimeout
 from redis.cluster import RedisCluster
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException
 
 from .. import redis_client
 from ..config import Settings
 from ..database import from_epoch
-from ..redis_client import Client
+from ..redis_client import STORE_ERRORS, Client
 from ..sessions.denylist import Denylist
 
 Facts = Mapping[str, Any]
@@ -23,7 +23,6 @@ Facts = Mapping[str, Any]
 
 TIMEOUT_SECONDS = 5.0
 """An operator waits longer than a request does."""
-STORE_ERRORS = (RedisError, RedisClusterException)
 _UNREACHABLE = (RedisConnectionError, RedisTimeout, RedisClusterException)
 
 
