@@ -55,7 +55,7 @@ def measure(
     connections: int = 8,
     seconds: float = 4.0,
 ) -> Measured:
-    """Ask for `seconds`. `requests(i, body)` makes connection i's next request from its last body."""
+    """Ask for `seconds`; `requests(i, body)` makes connection i's next one from its last answer."""
     family = [psutil.Process(server_pid), *psutil.Process(server_pid).children(recursive=True)]
     clients = {(c := _Connection(port)).socket.fileno(): (i, c) for i in range(connections)}
     poll = select.epoll()
