@@ -12,11 +12,10 @@ from .auth import tokens as auth_tokens
 from .auth.keys import KeyRing
 from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
-from .auth.service import TOKENS
 from .bounded import BoundedCache
 from .clinical.routes import bp as clinical_blueprint
 from .config import Settings
-from .database import engine_options
+from .database import background_engine, engine_options
 from .extensions import api, db, migrate
 from .ops import cli
 from .ops.docs_page import bp as docs_blueprint
@@ -24,7 +23,7 @@ from .ops.routes import bp as ops_blueprint
 from .sessions.activity import ActivityLog, ActivityThread
 from .sessions.denylist import Denylist
 from .sessions.guard import Guard
-from .sessions.pulse import Pulse, PulseThread, pulse_engine
+from .sessions.pulse import Pulse, PulseThread
 from .sessions.runtime import EXTENSION as RUNTIME
 from .sessions.runtime import Runtime
 
@@ -84,11 +83,11 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
     tokens = auth_tokens.TokenService(settings, ring)
     client = redis_client.build(settings.redis_url)
     denylist = Denylist(client, leeway=settings.leeway)
-    pulse = Pulse(pulse_engine(settings.sqlalchemy_database_uri))
-    activity = ActivityLog(pulse_engine(settings.sqlalchemy_database_uri))
+    pulse = Pulse(background_engine(settings.sqlalchemy_database_uri))
+    activity = ActivityLog(background_engine(settings.sqlalchemy_database_uri))
     beating, writing = PulseThread(pulse), ActivityThread(activity, denylist.probe)
 
-    app.extensions[TOKENS] = tokens
+    app.extensions[auth_tokens.EXTENSION] = tokens
     app.extensions[PASSWORDS] = PasswordHasher(settings)
     app.extensions[RUNTIME] = Runtime(
         settings=settings,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, MetaData, event
+from sqlalchemy import DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -49,6 +49,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def from_epoch(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def engine_options(uri: str) -> dict[str, Any]:
     """Options of the requests' engine for this database URL."""
     options: dict[str, Any] = {
@@ -63,6 +67,19 @@ def engine_options(uri: str) -> dict[str, Any]:
             "connect_args": postgres_limits(connect_s=3, statement_ms=10_000),
         }
     return options
+
+
+def background_engine(uri: str) -> Engine:
+    """Return an engine of one connection, for a thread that must not hang for long."""
+    options: dict[str, Any] = {"hide_parameters": True, "pool_size": 1, "max_overflow": 0}
+    if uri.startswith("postgresql"):
+        options["isolation_level"] = "READ COMMITTED"
+        options["connect_args"] = postgres_limits(connect_s=1, statement_ms=1000) | {
+            "keepalives_idle": 1,
+            "keepalives_interval": 1,
+            "keepalives_count": 2,
+        }
+    return create_engine(uri, **options)
 
 
 def postgres_limits(*, connect_s: int, statement_ms: int) -> dict[str, Any]:
@@ -94,10 +111,6 @@ def _on_connect(connection: Any, _record: Any) -> None:
 def _on_begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
-
-
-def from_epoch(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 @contextmanager

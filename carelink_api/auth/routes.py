@@ -19,7 +19,8 @@ from ..sessions.refreshing import refresh as refresh_session
 from ..sessions.runtime import runtime
 from ..sessions.starting import Device
 from . import answers, schemas, throttles
-from .service import change_password, tokens
+from .service import change_password
+from .tokens import tokens
 
 bp = CareLinkBlueprint(
     "auth", __name__, url_prefix="/api", description="Log in, refresh silently, log out."
@@ -170,9 +171,8 @@ def end_session(sid: str) -> ResponseReturnValue:
 def password(args: dict[str, Any]) -> ResponseReturnValue:
     """Change the password: ends the other sessions and answers with this one's next pair."""
     throttles.count_password(claims().user_id)
-    grant, redis_knows = change_password(
-        args["current_password"], args["new_password"], claims(), now=web.now()
-    )
+    current, new = args["current_password"], args["new_password"]
+    grant, redis_knows = change_password(db.session(), current, new, claims(), now=web.now())
     return answers.ended(answers.token_pair(grant, tokens().mint(grant)), redis_knows=redis_knows)
 
 

@@ -1,9 +1,8 @@
-"""Use cases of the auth blueprint that are more than one call into the core."""
+"""Use case of the auth blueprint that is more than one call into the core."""
 
 from datetime import datetime
-from typing import cast
 
-from flask import current_app
+from sqlalchemy.orm import Session as Sql
 
 from ..accounts import service as accounts
 from ..accounts.models import User
@@ -12,29 +11,20 @@ from ..audit.events import Event, Outcome
 from ..audit.record import acting, record
 from ..database import writing
 from ..errors import InvalidCredentials
-from ..extensions import db, settings
+from ..extensions import settings
 from ..sessions.accounts import change_own_password
 from ..sessions.claims import AccessClaims
 from ..sessions.grants import Grant
-from .tokens import TokenService
-
-TOKENS = "carelink.tokens"
-
-
-def tokens() -> TokenService:
-    """Return the running application's token service."""
-    return cast(TokenService, current_app.extensions[TOKENS])
 
 
 def change_password(
-    current: str, new: str, claims: AccessClaims, *, now: datetime
+    sql: Sql, current: str, new: str, claims: AccessClaims, *, now: datetime
 ) -> tuple[Grant, bool]:
     """Change the own password; return this session's next grant, and whether Redis knows.
 
     Raises InvalidCredentials for a wrong current password, WeakPassword for the new one (ASVS
     6.2.3), and changes nothing then.
     """
-    sql = db.session()
     user = sql.get(User, claims.user_id)
     if user is None:
         raise InvalidCredentials()
@@ -43,7 +33,7 @@ def change_password(
     sql.rollback()  # no lock and no connection waits for argon2
     right = passwords().verify(verified_hash, current)
     if blocked or not right:  # a stolen access token must not become a place to guess at
-        _record_refusal(claims, "blocked" if blocked else "wrong_password", now)
+        _record_refusal(sql, claims, "blocked" if blocked else "wrong_password", now)
         raise InvalidCredentials()
     new_hash = accounts.hash_new_password(new, context=context, field="new_password")
     return change_own_password(
@@ -57,8 +47,8 @@ def change_password(
     )
 
 
-def _record_refusal(claims: AccessClaims, reason: str, now: datetime) -> None:
-    with writing(db.session()) as sql:
+def _record_refusal(sql: Sql, claims: AccessClaims, reason: str, now: datetime) -> None:
+    with writing(sql):
         if reason != "blocked":
             accounts.record_failed_login(sql, claims.user_id, now)
         record(

@@ -23,6 +23,7 @@ from .keys import KeyRing
 
 MAX_TOKEN_LENGTH = 4096
 CACHED_TOKENS = 2048
+EXTENSION = "carelink.tokens"
 _RING = "carelink.keys"
 Kind = Literal["access", "refresh"]
 C = TypeVar("C", AccessClaims, RefreshClaims)
@@ -193,6 +194,11 @@ class TokenService:
 
     def _header(self, kind: Kind) -> dict[str, str]:
         return {"kid": self._ring.signing.kid, "typ": _TYP[kind]}
+
+
+def tokens() -> TokenService:
+    """Return the running application's token service."""
+    return cast(TokenService, current_app.extensions[EXTENSION])
 
 
 def _access_claims(payload: Mapping[str, Any]) -> AccessClaims:

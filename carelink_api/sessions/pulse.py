@@ -8,15 +8,13 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import clock
-from ..database import postgres_limits
 from . import changes
 from .background import DaemonThread
 from .denylist import Entry
@@ -32,19 +30,6 @@ FIRST_LOOK_SECONDS = 2.5
 """A worker that has never read the list whole waits longer: it is cold, and knows of nobody."""
 _CLOCK_STEP_SECONDS = 5.0
 """By so much no clock that is merely steered falls behind between two beats."""
-
-
-def pulse_engine(uri: str) -> Engine:
-    """Return an engine of one connection whose reads cannot hang for long."""
-    options: dict[str, Any] = {"hide_parameters": True, "pool_size": 1, "max_overflow": 0}
-    if uri.startswith("postgresql"):
-        options["isolation_level"] = "READ COMMITTED"
-        options["connect_args"] = postgres_limits(connect_s=1, statement_ms=1000) | {
-            "keepalives_idle": 1,
-            "keepalives_interval": 1,
-            "keepalives_count": 2,
-        }
-    return create_engine(uri, **options)
 
 
 class Pulse:

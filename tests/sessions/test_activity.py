@@ -11,11 +11,10 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
-from carelink_api.database import from_epoch
+from carelink_api.database import background_engine, from_epoch
 from carelink_api.sessions.activity import WRITE_EVERY_SECONDS, ActivityLog, ActivityThread
 from carelink_api.sessions.grants import new_sid
 from carelink_api.sessions.models import Session
-from carelink_api.sessions.pulse import pulse_engine
 from tests.auth_helper import Auth
 from tests.conftest import Travel
 from tests.processes import wait_for
@@ -26,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def engine(store: str) -> Iterator[Engine]:
-    engine = pulse_engine(store)
+    engine = background_engine(store)
     yield engine
     engine.dispose()
 
@@ -220,7 +219,7 @@ def test_workers_that_write_the_same_rows_do_not_stop_each_other(
     store: str, auth: Auth, sql: Sql, start: float
 ) -> None:
     many = insert_sessions(sql, auth.create_user().id, 400, from_epoch(start) - MINUTE)
-    logs = [ActivityLog(pulse_engine(store)) for _ in range(3)]
+    logs = [ActivityLog(background_engine(store)) for _ in range(3)]
     for number, log in enumerate(logs):
         for sid in many if number % 2 else reversed(many):
             log.note(sid, 1, start + number, active=True)

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
 from carelink_api.audit.events import Event, Outcome
-from carelink_api.database import writing
+from carelink_api.database import background_engine, writing
 from carelink_api.sessions.ending import end_sessions, publish
 from carelink_api.sessions.models import ChangeCounter, Session
-from carelink_api.sessions.pulse import Pulse, pulse_engine
+from carelink_api.sessions.pulse import Pulse
 from carelink_api.sessions.reasons import EndReason
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp
@@ -127,7 +127,7 @@ def test_a_later_number_waits_until_the_earlier_one_is_committed(
     first, second = insert_sessions(sql, user_id, 2, clock.now())
     engine = sql.get_bind()
     assert isinstance(engine, Engine)
-    pulse = Pulse(pulse_engine(store))
+    pulse = Pulse(background_engine(store))
 
     def end_second() -> None:
         with Sql(engine) as other:
@@ -151,7 +151,7 @@ def test_a_pulse_misses_nothing_while_many_end_sessions_at_once(
     sql: Sql, user_id: int, store: str
 ) -> None:
     sids = insert_sessions(sql, user_id, 60, clock.now())
-    engine, pulse = sql.get_bind(), Pulse(pulse_engine(store))
+    engine, pulse = sql.get_bind(), Pulse(background_engine(store))
     assert isinstance(engine, Engine)
 
     def end_one(sid: str) -> None:

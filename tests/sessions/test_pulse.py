@@ -10,12 +10,12 @@ from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
-from carelink_api.database import writing
+from carelink_api.database import background_engine, writing
 from carelink_api.sessions.changes import take_change_number
 from carelink_api.sessions.denylist import Entry
 from carelink_api.sessions.ended import BULK
 from carelink_api.sessions.models import ChangeCounter, Session
-from carelink_api.sessions.pulse import Pulse, pulse_engine
+from carelink_api.sessions.pulse import Pulse
 from carelink_api.sessions.reasons import EndReason
 from tests.auth_helper import Auth
 from tests.conftest import Travel
@@ -40,7 +40,7 @@ def user_id(auth: Auth) -> int:
 
 @pytest.fixture
 def engine(store: str) -> Iterator[Engine]:
-    engine = pulse_engine(store)
+    engine = background_engine(store)
     yield engine
     engine.dispose()
 

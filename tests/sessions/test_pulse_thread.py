@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from carelink_api.sessions.pulse import INTERVAL_SECONDS, pulse_engine
+from carelink_api.database import background_engine
+from carelink_api.sessions.pulse import INTERVAL_SECONDS
 from tests.conftest import Travel
 from tests.processes import wait_for
 from tests.servers import PostgresServer
@@ -21,7 +22,7 @@ on_postgresql = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 @pytest.fixture
 def thread(store: str) -> Iterator[EndingPulseThread]:
     """A pulse's thread that does not run yet."""
-    thread = EndingPulseThread(CountedPulse(pulse_engine(store)))
+    thread = EndingPulseThread(CountedPulse(background_engine(store)))
     yield thread
     thread.end()
 
@@ -90,7 +91,7 @@ def test_a_look_does_not_hang_with_a_server_that_hangs() -> None:
             " change_number bigint, latest_expires_at timestamptz)",
             "store",
         )
-        thread = EndingPulseThread(CountedPulse(pulse_engine(url)))
+        thread = EndingPulseThread(CountedPulse(background_engine(url)))
         assert thread.look()
         server.pause()
         wait_for(lambda: not thread.pulse.is_fresh(), "the list to age", 5)
