@@ -32,6 +32,7 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 8.0
 RESTART_SECONDS = 5.0
 _WATCH_SECONDS = 0.5
+_HOUSEKEEPER = (sys.executable, "-m", "flask", "--app", "wsgi", "housekeep")
 _out = Console(highlight=False, soft_wrap=True)
 if not _out.is_terminal:
     _out.width = 120  # a file has no edge: one line a login
@@ -125,9 +126,6 @@ def _serve(port: int, stopping: threading.Event) -> int:
         return _explain(api, stopping)
     finally:
         _end(api, housekeeper)
-
-
-_HOUSEKEEPER = (sys.executable, "-m", "flask", "--app", "wsgi", "housekeep")
 
 
 def _granian(port: int) -> Sequence[str]:

@@ -23,7 +23,7 @@ class Event(StrEnum):
     SESSION_REVOKED = "session:revoked"
     SESSION_EXPIRED = "session:expired"
 
-    TOKEN_THROTTLED = "token:throttled"  # a name, no secret
+    TOKEN_THROTTLED = "token:throttled"
 
     PASSWORD_CHANGED = "user:password_changed"
     PASSWORD_REFUSED = "user:password_refused"

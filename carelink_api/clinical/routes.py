@@ -19,9 +19,7 @@ bp = CareLinkBlueprint(
 @authenticated
 @bp.arguments(AppointmentArgs, location="query")
 @bp.response(200, AppointmentPageSchema)
-@bp.alt_response(401, response="UNAUTHORIZED")
-@bp.alt_response(403, response="FORBIDDEN")
-@bp.alt_response(503, response="SERVICE_UNAVAILABLE")
+@bp.problems(400, 401, 403, 503)
 @bp.doc(security=SECURITY)
 def list_appointments(query: dict[str, Any]) -> AppointmentPage:
     """List one's own appointments: a doctor's or a patient's, the earliest first."""

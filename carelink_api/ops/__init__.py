@@ -1,1 +1,1 @@
-"""For operations: probes, metrics and the command line."""
+"""For operations: probes and the command line."""
