@@ -22,7 +22,7 @@ MAX_ACCESS_SECONDS = 3600
 """No access token may live longer: the pulse remembers ended sessions for this long."""
 MIN_SECRET_BYTES = 32
 """HS256 wants a key at least as long as its hash (RFC 7518 §3.2)."""
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?\Z")
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", re.A | re.I)
 OWASP_LEAST_KIB = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
 """argon2id with one lane: least memory by iterations (OWASP Password Storage)."""
 _GUESSABLE = ("secret", "changeme", "change-me", "password", "carelink", "example", "default")
@@ -221,11 +221,16 @@ class Settings(BaseSettings):
                 "CARELINK_PASSWORD_HASH_MEMORY_KIB and CARELINK_PASSWORD_HASH_ITERATIONS are "
                 "weaker than OWASP's least for argon2id (19456 KiB with 2, 12288 with 3)."
             )
-        if not all(_ORIGIN.match(origin) for origin in self.cors_origins):  # a * makes a pattern
+        if not all(is_exact_origin(origin) for origin in self.cors_origins):
             raise UnsafeSettings(
                 "CARELINK_CORS_ORIGINS must list exact origins such as https://app.example, "
                 "never * and no path."
             )
+
+
+def is_exact_origin(origin: str) -> bool:
+    """Say whether it is scheme, host and port only: anything else would be read as a pattern."""
+    return _ORIGIN.fullmatch(origin) is not None
 
 
 def secret_fault(secret: str) -> str | None:

@@ -3,7 +3,6 @@
 What would be unsafe with patients' data is only a warning in development.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,10 +11,9 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from .. import redis_client
-from ..config import Settings, secret_fault
+from ..config import Settings, is_exact_origin, secret_fault
 
 _LONG_GRACE = timedelta(seconds=30)
-_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
 _CERTAIN_TLS = "rediss://"
 
 
@@ -100,7 +98,7 @@ def check_password_hash(settings: Settings) -> Finding:
 
 def check_cors(settings: Settings) -> Finding:
     name = "CORS origins"
-    inexact = [origin for origin in settings.cors_origins if not _ORIGIN.fullmatch(origin.lower())]
+    inexact = [origin for origin in settings.cors_origins if not is_exact_origin(origin)]
     if inexact:
         return unsafe_in_production(
             settings,
