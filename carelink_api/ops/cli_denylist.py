@@ -12,11 +12,21 @@ from ..extensions import db, settings
 from ..sessions.changes import count_refused
 from ..sessions.denylist import Denylist
 from ..sessions.publishing import DenylistRefused, reload_denylist
-from .cli_sessions import progress_bar, user_option
+from .cli_sessions import user_option
 from .flushing import Held, count_held, record_flush, sids_of
 from .flushing import flush as flush_entries
 from .health import redis_warnings
-from .output import CLI_ACTOR, CommandGroup, Row, as_json_option, ask, show, tell, yes_option
+from .output import (
+    CLI_ACTOR,
+    CommandGroup,
+    Row,
+    as_json_option,
+    ask,
+    progress_bar,
+    show,
+    tell,
+    yes_option,
+)
 from .redis_facts import Facts, nodes, patient_denylist, product
 
 denylist = CommandGroup("denylist", help="The Redis side of revocation.")

@@ -1,13 +1,10 @@
 """Commands on sessions: who is logged in, and ending sessions."""
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session as Sql
 
@@ -19,7 +16,17 @@ from ..extensions import db, settings
 from ..sessions.lifetimes import idle_deadline
 from ..sessions.models import Session
 from ..sessions.revoking import Selection, count_selected, revoke
-from .output import CLI_ACTOR, CommandGroup, Row, as_json_option, ask, show, tell, yes_option
+from .output import (
+    CLI_ACTOR,
+    CommandGroup,
+    Row,
+    as_json_option,
+    ask,
+    progress_bar,
+    show,
+    tell,
+    yes_option,
+)
 
 sessions = CommandGroup("sessions", help="Who is logged in, and ending sessions.")
 
@@ -90,19 +97,6 @@ def revoke_selected(
     if selected:
         ask(f"End {_sessions(selected)}?", yes=yes)
     _revoke_all(sql, selection, why, selected, as_json)
-
-
-def progress_bar() -> Progress:
-    """Return a progress bar on standard error; it shows itself on a terminal only."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
 
 
 def _revoke_all(sql: Sql, selection: Selection, why: str, selected: int, as_json: bool) -> None:

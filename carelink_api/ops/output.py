@@ -11,6 +11,7 @@ import click
 from flask.cli import AppGroup
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -105,6 +106,19 @@ def console() -> Console:
     """Return a console on the present standard output."""
     width = None if sys.stdout.isatty() else _WIDE
     return Console(file=sys.stdout, width=width, highlight=False)
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on standard error; it shows itself on a terminal only."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
 
 
 def printable(text: str) -> str:
