@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 PREFIX = "CARELINK_"
 ProfileName = Literal["standard", "high_security", "extended"]
@@ -182,8 +184,8 @@ class Settings(BaseSettings):
             raise UnsafeSettings(f"{PREFIX}{name} is malformed: it must be JSON.") from None
         if settings.is_production:
             settings._check_production()
-            return settings._normalised()
-        return settings._with_development_defaults(instance)._normalised()
+            return settings._normalised(instance)
+        return settings._with_development_defaults(instance)._normalised(instance)
 
     def _with_development_defaults(self, instance: Path) -> Self:
         defaults: dict[str, Any] = {}
@@ -193,12 +195,9 @@ class Settings(BaseSettings):
             defaults["jwt_secret_key"] = SecretStr(_kept_secret(instance / "jwt_secret"))
         return self.model_copy(update=defaults)
 
-    def _normalised(self) -> Self:
-        """Name the PostgreSQL driver, so that a plain `postgres://` URL from a provider works."""
-        scheme, separator, rest = self.sqlalchemy_database_uri.partition("://")
-        if scheme in ("postgres", "postgresql"):
-            scheme = "postgresql+psycopg"
-        return self.model_copy(update={"sqlalchemy_database_uri": scheme + separator + rest})
+    def _normalised(self, instance: Path) -> Self:
+        uri = _database_uri(self.sqlalchemy_database_uri, instance)
+        return self.model_copy(update={"sqlalchemy_database_uri": uri})
 
     def _check_production(self) -> None:
         missing = [
@@ -228,6 +227,30 @@ class Settings(BaseSettings):
             )
 
 
+def _database_uri(uri: str, instance: Path) -> str:
+    """Return the URL so that all our engines read it alike; a plain `postgres://` works too.
+
+    A relative SQLite path means another file to Flask-SQLAlchemy than to SQLAlchemy, and `:memory:`
+    another database to each connection: the pulse would look into the wrong one.
+    """
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):  # its text may hold the password
+        raise UnsafeSettings("CARELINK_SQLALCHEMY_DATABASE_URI is no database URL.") from None
+    scheme, backend = url.drivername, url.get_backend_name()
+    if scheme in ("postgres", "postgresql"):
+        return "postgresql+psycopg" + uri.removeprefix(scheme)
+    if backend == "sqlite" and url.database and ":memory:" not in url.database:
+        path = url.database if url.database.startswith("file:") else str(instance / url.database)
+        return url.set(database=path).render_as_string(hide_password=False)
+    if backend != "postgresql":
+        raise UnsafeSettings(
+            "CARELINK_SQLALCHEMY_DATABASE_URI must start with postgresql://, or with sqlite:/// "
+            "and name a file."
+        )
+    return uri
+
+
 def is_exact_origin(origin: str) -> bool:
     """Say whether it is scheme, host and port only: anything else would be read as a pattern."""
     return _ORIGIN.fullmatch(origin) is not None
@@ -251,8 +274,11 @@ def _plain(value: str | SecretStr) -> str:
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     nested = PREFIX + "SESSION_PROFILES__"
+    seen: dict[str, str] = {}
     for name in environ:
         upper = name.upper()
+        if upper.startswith(PREFIX) and seen.setdefault(upper, name) != name:
+            raise UnsafeSettings(f"{seen[upper]} and {name} are the same setting; keep one.")
         if upper.startswith(PREFIX) and upper not in known and not upper.startswith(nested):
             raise UnsafeSettings(f"{name} is not a setting of CareLink; the README lists them all.")
 
