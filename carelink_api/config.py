@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+
+from .database_uri import settled_uri
 
 PREFIX = "CARELINK_"
 ProfileName = Literal["standard", "high_security", "extended"]
@@ -196,7 +196,10 @@ class Settings(BaseSettings):
         return self.model_copy(update=defaults)
 
     def _normalised(self, instance: Path) -> Self:
-        uri = _database_uri(self.sqlalchemy_database_uri, instance)
+        try:
+            uri = settled_uri(self.sqlalchemy_database_uri, instance)
+        except ValueError as fault:
+            raise UnsafeSettings(f"CARELINK_SQLALCHEMY_DATABASE_URI {fault}.") from None
         return self.model_copy(update={"sqlalchemy_database_uri": uri})
 
     def _check_production(self) -> None:
@@ -225,30 +228,6 @@ class Settings(BaseSettings):
                 "CARELINK_CORS_ORIGINS must list exact origins such as https://app.example, "
                 "never * and no path."
             )
-
-
-def _database_uri(uri: str, instance: Path) -> str:
-    """Return the URL so that all our engines read it alike; a plain `postgres://` works too.
-
-    A relative SQLite path means another file to Flask-SQLAlchemy than to SQLAlchemy, and `:memory:`
-    another database to each connection: the pulse would look into the wrong one.
-    """
-    try:
-        url = make_url(uri)
-    except (ArgumentError, ValueError):  # its text may hold the password
-        raise UnsafeSettings("CARELINK_SQLALCHEMY_DATABASE_URI is no database URL.") from None
-    scheme, backend = url.drivername, url.get_backend_name()
-    if scheme in ("postgres", "postgresql"):
-        return "postgresql+psycopg" + uri.removeprefix(scheme)
-    if backend == "sqlite" and url.database and ":memory:" not in url.database:
-        path = url.database if url.database.startswith("file:") else str(instance / url.database)
-        return url.set(database=path).render_as_string(hide_password=False)
-    if backend != "postgresql":
-        raise UnsafeSettings(
-            "CARELINK_SQLALCHEMY_DATABASE_URI must start with postgresql://, or with sqlite:/// "
-            "and name a file."
-        )
-    return uri
 
 
 def is_exact_origin(origin: str) -> bool:
