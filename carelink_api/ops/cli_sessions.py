@@ -18,6 +18,7 @@ from ..sessions.models import Session
 from ..sessions.revoking import Selection, count_selected, revoke
 from .output import (
     CLI_ACTOR,
+    PENDING,
     CommandGroup,
     Row,
     as_json_option,
@@ -41,10 +42,6 @@ _COLUMNS = [
 ]  # fmt: skip
 _TABLE_ROWS = 200
 _REASON_LENGTH = (3, 200)
-_PENDING = (
-    " Redis did not take all of it: the workers refuse these sessions from SQL within a second,"
-    " and the housekeeper writes Redis when it answers."
-)
 
 
 @sessions.command("list")
@@ -113,7 +110,7 @@ def _revoke_all(sql: Sql, selection: Selection, why: str, selected: int, as_json
             raise click.ClickException(_stopped(sql, selection, ended)) from None
     facts = {"selected": selected, "ended": ended, "pending": pending, "dry_run": False}
     words = f"Ended {_sessions(ended)}." if ended else "No live session matches; none was ended."
-    tell(words + (_PENDING if pending else ""), facts, as_json)
+    tell(words + (PENDING if pending else ""), facts, as_json)
 
 
 def _stopped(sql: Sql, selection: Selection, ended: int) -> str:

@@ -10,7 +10,17 @@ from ..accounts.models import Unit
 from ..config import ProfileName
 from ..extensions import db
 from ..sessions import accounts as sessions_of
-from .output import CLI_ACTOR, CommandGroup, Row, as_json_option, ask, show, tell, yes_option
+from .output import (
+    CLI_ACTOR,
+    PENDING,
+    CommandGroup,
+    Row,
+    as_json_option,
+    ask,
+    show,
+    tell,
+    yes_option,
+)
 
 units = CommandGroup("units", help="Wards and departments, with the session profile of each.")
 
@@ -52,7 +62,8 @@ def change(name: str, profile: str | None, no_profile: bool, yes: bool, as_json:
         sql, unit_id, profile, now=clock.now(), actor=CLI_ACTOR
     )
     facts = {"name": known_as, "sessions_ended": ended, "pending": not redis_knows}
-    tell(f"Changed the profile of {known_as}; sessions ended: {ended}.", facts, as_json)
+    words = f"Changed the profile of {known_as}; sessions ended: {ended}."
+    tell(words + ("" if redis_knows else PENDING), facts, as_json)
 
 
 def _row(unit: Unit) -> Row:

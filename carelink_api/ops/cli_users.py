@@ -14,7 +14,17 @@ from ..accounts.login_delay import NEVER
 from ..accounts.models import User, UserType
 from ..extensions import db
 from ..sessions import accounts as sessions_of
-from .output import CLI_ACTOR, CommandGroup, Row, as_json_option, ask, show, tell, yes_option
+from .output import (
+    CLI_ACTOR,
+    PENDING,
+    CommandGroup,
+    Row,
+    as_json_option,
+    ask,
+    show,
+    tell,
+    yes_option,
+)
 
 users = CommandGroup("users", help="Accounts: who may log in.")
 
@@ -144,10 +154,8 @@ def _existing(email: str) -> _Account:
 def _tell_ended(done: str, account: _Account, ended: tuple[int, bool], as_json: bool) -> None:
     count, redis_knows = ended
     words = f"{done} {account.email}; sessions ended: {count}."
-    if not redis_knows:
-        words += " Redis did not take it; the workers refuse them from SQL within a second."
     facts = {"email": account.email, "sessions_ended": count, "pending": not redis_knows}
-    tell(words, facts, as_json)
+    tell(words + ("" if redis_knows else PENDING), facts, as_json)
 
 
 def _new_password(from_stdin: bool) -> str:

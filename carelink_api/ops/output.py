@@ -24,6 +24,10 @@ Row = Mapping[str, Any]
 
 CLI_ACTOR = "cli"
 """Who acts, in the audit trail."""
+PENDING = (
+    " Redis did not take all of it: the workers refuse these sessions from SQL within a second,"
+    " and the housekeeper writes Redis when it answers."
+)
 _WIDE = 1000
 """Columns of an output that is no terminal: nothing is folded for a pipe."""
 _UNDEFINED_TABLE = ("no such table", "UndefinedTable")

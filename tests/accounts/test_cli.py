@@ -207,7 +207,7 @@ def test_disable_says_that_it_holds_although_redis_is_away(
     user = auth.create_user()
     auth.tokens()
     words = done(runner, "users", "disable", user.email, "--yes")
-    assert "sessions ended: 1. Redis did not take it;" in words
+    assert "sessions ended: 1. Redis did not take all of it" in words
 
 
 def test_set_password_replaces_the_password_and_lifts_the_block(
