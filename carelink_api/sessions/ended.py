@@ -1,12 +1,15 @@
 """What a worker remembers of ended sessions: `sid -> from when it is refused`.
 
 Only sessions of which an access token may still be alive: no access token lives longer than an
-hour, so older entries go. Bulk revocations are packed to 8 bytes a session.
+hour, so older entries go. Bulk revocations are packed: 8 bytes a session and what the
+buckets take.
 """
 
 import base64
 from array import array
 from dataclasses import dataclass
+
+from .reasons import EndReason
 
 KEEP_SECONDS = 65 * 60
 """The longest access token, the largest leeway, and some."""
@@ -47,7 +50,7 @@ class EndedSessions:
         if self._packed:
             fingerprint = _fingerprint(sid)
             if any(fingerprint in block for block in list(self._packed.values())):
-                return "revoked"
+                return EndReason.REVOKED
         return None
 
     def add(self, sid: str, refuse_from: float, reason: str, *, ended: bool = False) -> None:
