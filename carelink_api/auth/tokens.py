@@ -21,7 +21,8 @@ from ..sessions.claims import AccessClaims, RefreshClaims
 from ..sessions.grants import Grant
 from .keys import KeyRing
 
-MAX_TOKEN_LENGTH = 4096
+MAX_TOKEN_LENGTH = 8192
+"""An access token of the longest name and e-mail address that an account may have fits."""
 CACHED_TOKENS = 2048
 EXTENSION = "carelink.tokens"
 _RING = "carelink.keys"
