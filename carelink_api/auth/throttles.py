@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import math
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import cast
 
 import structlog
@@ -29,6 +30,7 @@ from ..extensions import settings as current_settings
 log = structlog.get_logger(__name__)
 
 PREFIX = "carelink:limits"
+_IPV6_HOST_PREFIX = 64
 _HOOKS = ("before_request_funcs", "after_request_funcs", "teardown_request_funcs")
 
 
@@ -59,7 +61,16 @@ def register_errors(blueprint: Blueprint) -> None:
 
 
 def _address() -> str:
-    return web.address() or "unknown"
+    """Return what counts as one address: of IPv6 a whole /64, since one host has all of it."""
+    given = web.address()
+    if given is None:
+        return "unknown"
+    address = ip_address(given)
+    if isinstance(address, IPv4Address):
+        return given
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address), _IPV6_HOST_PREFIX), strict=False).network_address)
 
 
 def _account_and_address() -> str:
