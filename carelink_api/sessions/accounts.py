@@ -17,7 +17,7 @@ from ..config import Settings
 from ..database import writing
 from ..errors import InvalidCredentials, NotFound
 from .denylist import Entry
-from .ending import end_sessions, publish
+from .ending import MAX_BATCH, end_sessions, publish
 from .grants import Grant, grant_from, new_jti
 from .lifetimes import is_stricter, profile_for
 from .models import Session
@@ -155,10 +155,9 @@ def change_unit_profile(
         record(sql, Event.UNIT_CHANGED, now=now, actor=actor, unit_id=unit_id, profile=profile)
         laxer = _live_and_laxer_than(sql, unit_id, profile)
         entries: list[Entry] = []
-        if laxer:
-            entries = end_sessions(
-                sql, Session.id.in_(laxer), reason=EndReason.REVOKED, now=now, actor=actor
-            )
+        for start in range(0, len(laxer), MAX_BATCH):  # a statement takes only so many parameters
+            which = Session.id.in_(laxer[start : start + MAX_BATCH])
+            entries += end_sessions(sql, which, reason=EndReason.REVOKED, now=now, actor=actor)
     return len(entries), publish(entries)
 
 
