@@ -241,6 +241,8 @@ def secret_fault(secret: str) -> str | None:
         return f"is shorter than {MIN_SECRET_BYTES} bytes"
     if len(set(secret)) < 12:
         return "repeats too few different characters to be random"
+    if "-----BEGIN" in secret or secret.startswith(("ssh-", "ecdsa-")):
+        return "is a key of a pair, which HS256 cannot sign with"
     if any(word in secret.lower() for word in _GUESSABLE):
         return "contains a word that guessers try first"
     return None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from carelink_api.config import Settings, UnsafeSettings
+from carelink_api.config import Settings, UnsafeSettings, secret_fault
 from tests.conftest import TEST_SETTINGS
 
 
@@ -42,3 +42,14 @@ def test_one_setting_in_two_spellings_stops_the_start(
     monkeypatch.setenv("carelink_env", "development")
     with pytest.raises(UnsafeSettings, match=r"CARELINK_ENV and carelink_env|carelink_env and"):
         Settings.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA7x4\n-----END PUBLIC KEY-----",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq7wZp3"],
+)  # fmt: skip
+def test_a_key_that_the_signer_would_refuse_at_the_first_login_stops_the_start(
+    secret: str,
+) -> None:
+    assert secret_fault(secret) == "is a key of a pair, which HS256 cannot sign with"
