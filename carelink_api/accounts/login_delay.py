@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 FREE_FAILURES = 9
 """Failures that cost nothing: typing errors, a forgotten password."""
+KNOWN_ADDRESS_FAILURES = 30
+"""Up to here an address from where the user has logged in lately does not wait."""
 MAX_FAILURES = 100
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(hours=1)

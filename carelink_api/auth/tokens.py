@@ -151,6 +151,7 @@ class TokenService:
         _demand(payload["aud"] == self._settings.jwt_encode_audience, "aud")
         issued, expires = _time(payload["iat"]), _time(payload["exp"])
         _demand(_time(payload["nbf"]) == issued, "nbf")
+        # A day more: shortening a profile must not make the tokens of older sessions foreign.
         life = MAX_ACCESS_SECONDS if kind == "access" else self._longest + 24 * 3600
         _demand(issued <= expires <= issued + life, "exp")
 

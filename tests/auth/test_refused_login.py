@@ -128,6 +128,20 @@ def test_a_known_address_gets_in_although_a_stranger_keeps_guessing(auth: Auth, 
     assert auth.login().status_code == 200
 
 
+def test_a_known_address_waits_too_once_failures_could_lock_the_account_for_good(
+    auth: Auth, sql: Sql, travel: Travel
+) -> None:
+    auth.create_user()
+    auth.tokens()
+    sql.execute(update(User).values(failed_logins=29, blocked_until=None))
+    sql.commit()
+    fail(auth, 1)
+    assert auth.login().status_code == 401
+    assert failures(sql) == 30  # nor is it counted
+    travel(3601)
+    assert auth.login().status_code == 200
+
+
 def test_at_a_hundred_failures_nobody_gets_in_any_more(
     auth: Auth, sql: Sql, travel: Travel
 ) -> None:
