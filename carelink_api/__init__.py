@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     app = Flask(__name__, static_folder=None)
     settings = settings or Settings.load(Path(app.instance_path))
     if not settings.redis_url:  # in development only: production demands one
-        url = embedded.ensure_running(Path(app.instance_path))
+        url = embedded.borrow(Path(app.instance_path))
         settings = settings.model_copy(update={"redis_url": url})
     logs.configure(settings.log_level)
     app.extensions["carelink.settings"] = settings

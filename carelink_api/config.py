@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .database_uri import settled_uri
@@ -181,7 +182,9 @@ class Settings(BaseSettings):
             raise UnsafeSettings(_sentence(error)) from None
         except SettingsError as error:  # a list or a nested value that is no JSON
             name = str(error).split('"')[1].upper()
-            raise UnsafeSettings(f"{PREFIX}{name} is malformed: it must be JSON.") from None
+            raise UnsafeSettings(
+                f'{PREFIX}{name} is malformed: it must be JSON, such as ["https://app.example"].'
+            ) from None
         if settings.is_production:
             settings._check_production()
             return settings._normalised(instance)
@@ -268,7 +271,27 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     where = "__".join(str(part) for part in first["loc"]) or "settings"
     name, _, rest = where.partition("__")
-    return f"{PREFIX}{name.upper()}{'__' + rest if rest else ''} is malformed: {first['msg']}."
+    return f"{PREFIX}{name.upper()}{'__' + rest if rest else ''} is malformed: it {_fault(first)}."
+
+
+def _fault(error: ErrorDetails) -> str:
+    """Say in our own words what is wrong with a value, without showing it."""
+    bounds = error.get("ctx", {})
+    match error["type"]:
+        case "int_parsing" | "int_from_float" | "int_type":
+            return "must be a whole number"
+        case "greater_than_equal":
+            return f"must be at least {bounds['ge']}"
+        case "less_than_equal":
+            return f"must be at most {bounds['le']}"
+        case "literal_error":
+            return f"must be {bounds['expected']}"
+        case "extra_forbidden":
+            return "is not a setting of CareLink"
+        case "string_too_short":
+            return "must not be empty"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
 
 
 def _kept_secret(path: Path) -> str:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from rich.table import Table
 from . import clock, create_app, embedded
 from .config import UnsafeSettings
 from .ops import demo
+from .stopping import StopFlag
 
 ROOT = Path(__file__).resolve().parent.parent
 """The clone: `wsgi.py` and `instance/` lie here."""
@@ -40,9 +40,8 @@ if not _out.is_terminal:
 
 def main() -> int:
     """Run until a signal; return the exit status. What is missing is said in one line."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = StopFlag()
+    stopping.listen(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         port = free_port(os.environ.get("PORT", ""))
         return _run(port, stopping)
@@ -92,7 +91,7 @@ def _is_answered(host: str, port: int) -> bool:
     return True
 
 
-def _run(port: int, stopping: threading.Event) -> int:
+def _run(port: int, stopping: StopFlag) -> int:
     os.chdir(ROOT)
     os.environ["CARELINK_ENV"] = "development"
     instance = ROOT / "instance"
@@ -114,7 +113,7 @@ def _prepare(app: Flask) -> None:
             _out.print("Loaded the demo data.")
 
 
-def _serve(port: int, stopping: threading.Event) -> int:
+def _serve(port: int, stopping: StopFlag) -> int:
     """Run the API and the housekeeper until `stopping` is set or the API ends by itself."""
     api = _spawn(_granian(port))
     housekeeper = _spawn(_HOUSEKEEPER)
@@ -144,7 +143,7 @@ def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def _becomes_ready(api: subprocess.Popen[bytes], port: int, stopping: threading.Event) -> bool:
+def _becomes_ready(api: subprocess.Popen[bytes], port: int, stopping: StopFlag) -> bool:
     until = clock.monotonic() + READY_SECONDS
     while clock.monotonic() < until and api.poll() is None and not stopping.wait(0.1):
         try:
@@ -156,7 +155,7 @@ def _becomes_ready(api: subprocess.Popen[bytes], port: int, stopping: threading.
 
 
 def _watch(
-    api: subprocess.Popen[bytes], housekeeper: subprocess.Popen[bytes], stopping: threading.Event
+    api: subprocess.Popen[bytes], housekeeper: subprocess.Popen[bytes], stopping: StopFlag
 ) -> subprocess.Popen[bytes]:
     """Wait for the end, starting the housekeeper again when it dies; return the last one."""
     started_at = clock.monotonic()
@@ -168,8 +167,8 @@ def _watch(
     return housekeeper
 
 
-def _explain(api: subprocess.Popen[bytes], stopping: threading.Event) -> int:
-    if stopping.is_set():
+def _explain(api: subprocess.Popen[bytes], stopping: StopFlag) -> int:
+    if stopping.is_set:
         _out.print("\nStopping. The data stays in instance/.")
         return 0
     ended = api.poll() is not None

