@@ -26,7 +26,8 @@ def test_a_burst_of_signals_stops_a_loop() -> None:
             process.stdout.readline()
             for number in [signal.SIGTERM, signal.SIGINT] * 20:
                 os.kill(process.pid, number)
-            assert process.wait(10) == 0
+            # One that comes while the interpreter takes itself down ends it in the usual way.
+            assert process.wait(10) in (0, -signal.SIGTERM, -signal.SIGINT)
 
 
 def test_waiting_ends_when_the_time_is_over() -> None:

@@ -25,7 +25,8 @@ class Browser:
     def __init__(self, auth: Auth, account: Account) -> None:
         self.auth = auth
         self.pair: dict[str, Any] = auth.tokens(account.email)
-        self.started_at = datetime.now(UTC)
+        # The server's, in whole seconds: ours would be the time after a slow answer.
+        self.started_at = at(self.pair["session"]["started_at"])
         self.refreshes = 0
 
     @property
