@@ -7,7 +7,6 @@ the start with one sentence that names it (ASVS 13.1.1).
 
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,17 +17,15 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .database_uri import settled_uri
+from .signing_secret import kept_secret, secret_fault
 
 PREFIX = "CARELINK_"
 ProfileName = Literal["standard", "high_security", "extended"]
 MAX_ACCESS_SECONDS = 3600
 """No access token may live longer: the pulse remembers ended sessions for this long."""
-MIN_SECRET_BYTES = 32
-"""HS256 wants a key at least as long as its hash (RFC 7518 §3.2)."""
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", re.A | re.I)
 OWASP_LEAST_KIB = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
 """argon2id with one lane: least memory by iterations (OWASP Password Storage)."""
-_GUESSABLE = ("secret", "changeme", "change-me", "password", "carelink", "example", "default")
 
 
 class UnsafeSettings(Exception):
@@ -195,7 +192,7 @@ class Settings(BaseSettings):
         if not self.sqlalchemy_database_uri:
             defaults["sqlalchemy_database_uri"] = f"sqlite:///{instance / 'carelink.db'}"
         if not self.jwt_secret_key.get_secret_value():
-            defaults["jwt_secret_key"] = SecretStr(_kept_secret(instance / "jwt_secret"))
+            defaults["jwt_secret_key"] = SecretStr(kept_secret(instance / "jwt_secret"))
         return self.model_copy(update=defaults)
 
     def _normalised(self, instance: Path) -> Self:
@@ -236,19 +233,6 @@ class Settings(BaseSettings):
 def is_exact_origin(origin: str) -> bool:
     """Say whether it is scheme, host and port only: anything else would be read as a pattern."""
     return _ORIGIN.fullmatch(origin) is not None
-
-
-def secret_fault(secret: str) -> str | None:
-    """Return what is wrong with a signing secret, or None (RFC 8725 §3.5, ASVS 11.2.3)."""
-    if len(secret.encode()) < MIN_SECRET_BYTES:
-        return f"is shorter than {MIN_SECRET_BYTES} bytes"
-    if len(set(secret)) < 12:
-        return "repeats too few different characters to be random"
-    if "-----BEGIN" in secret or secret.startswith(("ssh-", "ecdsa-")):
-        return "is a key of a pair, which HS256 cannot sign with"
-    if any(word in secret.lower() for word in _GUESSABLE):
-        return "contains a word that guessers try first"
-    return None
 
 
 def _plain(value: str | SecretStr) -> str:
@@ -292,18 +276,3 @@ def _fault(error: ErrorDetails) -> str:
             return "must not be empty"
         case _:
             return error["msg"].removeprefix("Value error, ")
-
-
-def _kept_secret(path: Path) -> str:
-    """Return the secret that development keeps in `path`, making it on the first call."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(48))
-    try:
-        os.link(draft, path)  # exclusive, and whole at once: several workers start together
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_text().strip()

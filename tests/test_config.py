@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from carelink_api.config import PREFIX, Settings, UnsafeSettings, secret_fault
+from carelink_api.config import PREFIX, Settings, UnsafeSettings
+from carelink_api.signing_secret import secret_fault
 
 STRONG = "Zk3vP0-tW8sQ1rY7uI5oA9dF2gH6jL4x"
 PRODUCTION = {
@@ -213,6 +214,7 @@ def test_a_random_secret_is_strong_enough() -> None:
     assert all(secret_fault(secrets.token_urlsafe(32)) is None for _ in range(50))
     assert all(secret_fault(secrets.token_hex(32)) is None for _ in range(50))
     assert secret_fault("é" * 20) is not None
+    assert secret_fault("abcdefghijklmnopqrstuvwxyz0123456789") is not None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from .. import redis_client
-from ..config import Settings, is_exact_origin, secret_fault
+from ..config import Settings, is_exact_origin
+from ..signing_secret import secret_fault
 
 _LONG_GRACE = timedelta(seconds=30)
 _CERTAIN_TLS = "rediss://"

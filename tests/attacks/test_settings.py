@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from carelink_api.config import Settings, UnsafeSettings, secret_fault
+from carelink_api.config import Settings, UnsafeSettings
+from carelink_api.signing_secret import secret_fault
 from tests.conftest import TEST_SETTINGS
 
 

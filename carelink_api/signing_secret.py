@@ -1,0 +1,40 @@
+"""The secret that signs tokens: what makes one too weak, and where development keeps its own."""
+
+import os
+import secrets
+from itertools import pairwise
+from pathlib import Path
+
+MIN_SECRET_BYTES = 32
+"""HS256 wants a key at least as long as its hash (RFC 7518 §3.2)."""
+_GUESSABLE = ("secret", "changeme", "change-me", "password", "carelink", "example", "default")
+
+
+def secret_fault(secret: str) -> str | None:
+    """Return what is wrong with a signing secret, or None (RFC 8725 §3.5, ASVS 11.2.3)."""
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        return f"is shorter than {MIN_SECRET_BYTES} bytes"
+    if len(set(secret)) < 12:
+        return "repeats too few different characters to be random"
+    if "-----BEGIN" in secret or secret.startswith(("ssh-", "ecdsa-")):
+        return "is a key of a pair, which HS256 cannot sign with"
+    if any(word in secret.lower() for word in _GUESSABLE):
+        return "contains a word that guessers try first"
+    if sum(ord(after) - ord(before) == 1 for before, after in pairwise(secret)) > len(secret) / 2:
+        return "counts up, which is not random"
+    return None
+
+
+def kept_secret(path: Path) -> str:
+    """Return the secret that development keeps in `path`, making it on the first call."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48))
+    try:
+        os.link(draft, path)  # exclusive, and whole at once: several workers start together
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()
