@@ -22,6 +22,8 @@ from tests.servers import ApiServer, PostgresServer, ValkeyServer
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 CONNECTIONS = 8
 HASHING = {"password_hash_memory_kib": 19456, "password_hash_iterations": 2}
+LOGINS_BESIDE = 4
+"""Clients that log in meanwhile, with accounts of their own: the cap ends a user's old sessions."""
 
 
 class BareServer(ApiServer):
@@ -45,7 +47,7 @@ def prepare(database: str, redis_url: str) -> None:
     app = create_app(settings, background=False)
     with app.app_context():
         flask_migrate.upgrade()
-        for i in range(CONNECTIONS):
+        for i in range(CONNECTIONS + LOGINS_BESIDE):
             Auth(app).create_user(f"nurse{i}@ward.example")
         runtime().pulse.close()
 
@@ -66,7 +68,7 @@ def main() -> None:
             with _serving(ApiServer(environment(database, valkey.url))) as server:
                 _measure_api(table, name, server)
         _add_memory(table, valkey)
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 def _measure_api(table: Table, name: str, server: ApiServer) -> None:
@@ -109,7 +111,8 @@ def _logins_beside(server: ApiServer) -> Iterator[None]:
         while not stopping.is_set():
             _log_in(server, i)
 
-    threads = [threading.Thread(target=log_in_again, args=(i,)) for i in range(4)]
+    others = range(CONNECTIONS, CONNECTIONS + LOGINS_BESIDE)
+    threads = [threading.Thread(target=log_in_again, args=(i,)) for i in others]
     for thread in threads:
         thread.start()
     try:
