@@ -12,6 +12,7 @@ from .auth import tokens as auth_tokens
 from .auth.keys import KeyRing
 from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
+from .auth.routes import own_bp as own_blueprint
 from .bounded import BoundedCache
 from .clinical.routes import bp as clinical_blueprint
 from .config import Settings
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     web.init_app(app, settings)
     errors.register(app)
     api.register_blueprint(auth_blueprint)
+    api.register_blueprint(own_blueprint)
     api.register_blueprint(clinical_blueprint)
     app.register_blueprint(docs_blueprint)
     app.register_blueprint(ops_blueprint)

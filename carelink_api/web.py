@@ -26,13 +26,15 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 _PROBES = ("/health/live/", "/health/ready/", "/health/live", "/health/ready", "/metrics")
 _LOCALHOST = re.compile(r"https?://(localhost|127\.0\.0\.1)(:\d{1,5})?\Z")
 _EXPOSED = ["Date", "Retry-After", "WWW-Authenticate", "X-Request-ID", "ETag"]
-_HEADERS = {
-    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS = (
+    ("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+_UNLESS_GIVEN = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+    ("Cache-Control", "no-store"),
+)
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,19 @@ def _require_https() -> None:
 
 def _depart(response: Response) -> Response:
     headers = response.headers
-    for name, value in _HEADERS.items():
-        headers.setdefault(name, value)
-    if request.path.startswith("/api/"):
-        response.vary.add("Origin")  # also where there was none, or one that is not admitted
+    for name, value in _HEADERS:
+        headers.add(name, value)
+    for name, value in _UNLESS_GIVEN:
+        if name not in headers:
+            headers.add(name, value)
+    if request.path.startswith("/api/"):  # also where no origin was sent, or one not admitted
+        if "Vary" in headers:
+            response.vary.add("Origin")
+        else:
+            headers.add("Vary", "Origin")
     if "request_id" not in g:  # refused before the hooks ran
         _arrive()
-    headers["X-Request-ID"] = g.request_id
+    headers.add("X-Request-ID", g.request_id)
     log.info(
         "request",
         method=request.method,

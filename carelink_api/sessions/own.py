@@ -75,16 +75,18 @@ def list_own(
     return rows.all(), total or 0
 
 
+def remembered(claims: AccessClaims) -> Loaded | None:
+    """Return what `look_at_own` has found for this token and may still say, or None."""
+    return runtime().own_sessions.get(claims.jti)
+
+
 def look_at_own(sql: Sql, claims: AccessClaims) -> Loaded:
     """Return the session of an access token. Raises TokenNotValid where the row is lost.
 
-    Kept for as long as the token is used, so that asking again costs no SQL; but where idle is on
-    or a shift may move, what matters changes, and the row is read each time.
+    Remembered, so that asking again with the same token costs no SQL; but where idle is on or a
+    shift may move, what matters changes, and the row is read each time.
     """
     parts = runtime()
-    kept = parts.own_sessions.get(claims.jti)
-    if kept is not None:
-        return kept
     row = load(sql, claims.sid, parts.settings)
     if row is None:
         raise TokenNotValid(EndReason.REVOKED)
