@@ -82,26 +82,7 @@ def change_own_password(
     session has changed since the current password was verified.
     """
     with writing(sql):
-        goes_on = exists().where(Session.id == sid, Session.ended_at.is_(None))
-        changed = sql.execute(
-            update(User)
-            .where(
-                User.id == user_id,
-                User.password_hash == verified_hash,
-                User.disabled_at.is_(None),
-                goes_on,
-            )
-            .values(
-                password_hash=new_hash,
-                password_changed_at=now,
-                failed_logins=0,
-                blocked_until=None,
-            )
-            .returning(User.id)
-            .execution_options(synchronize_session=False)
-        ).one_or_none()
-        if changed is None:
-            raise InvalidCredentials()
+        _replace_hash(sql, user_id, sid, verified_hash, new_hash, now)
         record(
             sql, Event.PASSWORD_CHANGED, now=now, actor=acting(user_id), user_id=user_id, sid=sid
         )
@@ -173,6 +154,23 @@ def _live_and_laxer_than(sql: Sql, unit_id: int, profile: str | None) -> Sequenc
         .where(User.unit_id == unit_id, Session.ended_at.is_(None))
     )
     return [row.id for row in live if is_stricter(profile_for(row.user_type, profile), row.profile)]
+
+
+def _replace_hash(
+    sql: Sql, user_id: int, sid: str, verified_hash: str, new_hash: str, now: datetime
+) -> None:
+    goes_on = exists().where(Session.id == sid, Session.ended_at.is_(None))
+    unchanged = (User.password_hash == verified_hash, User.disabled_at.is_(None))
+    values = {"password_hash": new_hash, "password_changed_at": now}
+    replaced = sql.execute(
+        update(User)
+        .where(User.id == user_id, *unchanged, goes_on)
+        .values(**values, failed_logins=0, blocked_until=None)
+        .returning(User.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if replaced is None:
+        raise InvalidCredentials()
 
 
 def _change_user(sql: Sql, user_id: int, **values: object) -> None:
