@@ -92,7 +92,6 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
     app.extensions[auth_tokens.EXTENSION] = tokens
     app.extensions[PASSWORDS] = PasswordHasher(settings)
     app.extensions[RUNTIME] = Runtime(
-        settings=settings,
         denylist=denylist,
         pulse=pulse,
         activity=activity,

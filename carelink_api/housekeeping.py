@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session as Sql
 from . import clock
 from .config import Settings
 from .database import writing
-from .extensions import db
+from .extensions import db, settings
 from .sessions.ending import MAX_BATCH, end_sessions, publish
 from .sessions.lifetimes import IDLE_NOTICE
 from .sessions.models import Session
@@ -44,7 +44,7 @@ class Housekeeper:
     """Does the rounds; remembers between them what Redis is known to hold."""
 
     def __init__(self, parts: Runtime) -> None:
-        self._settings = parts.settings
+        self._settings = settings()
         self._publisher = Publisher(parts.denylist)
         self._reconciled_at: datetime | None = None
 
@@ -69,12 +69,12 @@ class Housekeeper:
         return True
 
 
-def _overdue(settings: Settings, now: datetime) -> Iterator[tuple[EndReason, ColumnElement[bool]]]:
+def _overdue(current: Settings, now: datetime) -> Iterator[tuple[EndReason, ColumnElement[bool]]]:
     """Yield each way in which time ends a session, and which sessions it has ended by `now`."""
     yield EndReason.SHIFT_ENDED, Session.shift_ends_at <= now
     yield EndReason.SESSION_EXPIRED, Session.expires_at <= now
     idle = []
-    for name, profile in settings.session_profiles.by_name().items():
+    for name, profile in current.session_profiles.by_name().items():
         if profile.idle is not None:
             deadline = now - profile.idle - IDLE_NOTICE
             idle.append((Session.profile == name) & (Session.last_active_at < deadline))

@@ -7,7 +7,7 @@ at the same time is either seen here or waits for the row and is refused (`start
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
@@ -23,6 +23,9 @@ from .lifetimes import is_stricter, profile_for
 from .models import Session
 from .reasons import EndReason
 from .rows import load
+
+_FORGIVEN: dict[str, object] = {"failed_logins": 0, "blocked_until": None}
+"""What an account's owner or an operator wipes out: both or neither."""
 
 
 def disable_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> tuple[int, bool]:
@@ -40,7 +43,7 @@ def disable_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> tuple[
 def enable_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> None:
     """Let an account log in again, its count of failures forgotten. Raises NotFound."""
     with writing(sql):
-        _change_user(sql, user_id, disabled_at=None, failed_logins=0, blocked_until=None)
+        _change_user(sql, user_id, disabled_at=None, **_FORGIVEN)
         record(sql, Event.USER_ENABLED, now=now, actor=actor, user_id=user_id)
 
 
@@ -52,14 +55,8 @@ def set_password(
     Returns how many sessions, and whether Redis knows. Raises NotFound.
     """
     with writing(sql):
-        _change_user(
-            sql,
-            user_id,
-            password_hash=password_hash,
-            password_changed_at=now,
-            failed_logins=0,
-            blocked_until=None,
-        )
+        changed = {"password_hash": password_hash, "password_changed_at": now}
+        _change_user(sql, user_id, **changed, **_FORGIVEN)
         record(sql, Event.PASSWORD_CHANGED, now=now, actor=actor, user_id=user_id)
         entries = _end_all_of(sql, user_id, EndReason.PASSWORD_CHANGED, now, actor)
     return len(entries), publish(entries)
@@ -161,28 +158,28 @@ def _replace_hash(
 ) -> None:
     goes_on = exists().where(Session.id == sid, Session.ended_at.is_(None))
     unchanged = (User.password_hash == verified_hash, User.disabled_at.is_(None))
-    values = {"password_hash": new_hash, "password_changed_at": now}
-    replaced = sql.execute(
-        update(User)
-        .where(User.id == user_id, *unchanged, goes_on)
-        .values(**values, failed_logins=0, blocked_until=None)
-        .returning(User.id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if replaced is None:
+    changed = {"password_hash": new_hash, "password_changed_at": now}
+    if not _update_user(sql, user_id, *unchanged, goes_on, **changed, **_FORGIVEN):
         raise InvalidCredentials()
 
 
 def _change_user(sql: Sql, user_id: int, **values: object) -> None:
+    if not _update_user(sql, user_id, **values):
+        raise NotFound()
+
+
+def _update_user(
+    sql: Sql, user_id: int, *conditions: ColumnElement[bool], **values: object
+) -> bool:
+    """Change the user's row if it meets the conditions; return whether it did."""
     changed = sql.execute(
         update(User)
-        .where(User.id == user_id)
+        .where(User.id == user_id, *conditions)
         .values(**values)
         .returning(User.id)
         .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if changed is None:
-        raise NotFound()
+    )
+    return changed.one_or_none() is not None
 
 
 def _end_all_of(

@@ -14,11 +14,11 @@ from ..audit.events import Event, Outcome
 from ..audit.record import record
 from ..database import writing
 from ..errors import InvalidCredentials
+from ..extensions import settings
 from .denylist import Entry
 from .ending import publish
 from .grants import Grant
 from .models import Session
-from .runtime import runtime
 from .starting import Device, lock_user, start_session
 
 KNOWN_FOR = timedelta(days=30)
@@ -109,7 +109,7 @@ def _start(
         accounts.record_success(sql, user.id)
     if new_hash is not None:
         _store_rehash(sql, user, new_hash, now)
-    return start_session(sql, user, runtime().settings, attempt.device, now=now)
+    return start_session(sql, user, settings(), attempt.device, now=now)
 
 
 def _rehashed(account: _Account, password: str) -> str | None:

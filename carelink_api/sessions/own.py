@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as Sql
 from ..audit.record import acting
 from ..database import from_epoch, writing
 from ..errors import NotFound, TokenNotValid
+from ..extensions import settings
 from .claims import AccessClaims, Claims
 from .denylist import Entry
 from .ending import end_sessions, publish
@@ -86,12 +87,11 @@ def look_at_own(sql: Sql, claims: AccessClaims) -> Loaded:
     Remembered, so that asking again with the same token costs no SQL; but where idle is on or a
     shift may move, what matters changes, and the row is read each time.
     """
-    parts = runtime()
-    row = load(sql, claims.sid, parts.settings)
+    row = load(sql, claims.sid, settings())
     if row is None:
         raise TokenNotValid(EndReason.REVOKED)
     if row.lineage.idle is None and row.session.shift_id is None:
-        parts.own_sessions.put(claims.jti, row)
+        runtime().own_sessions.put(claims.jti, row)
     return row
 
 

@@ -41,7 +41,6 @@ class Pulse:
         self._seen: int | None = None
         """The newest change number read; None before the list has been read whole."""
         self._last_good: tuple[float, float] | None = None
-        self._whole_once = False
 
     @property
     def size(self) -> int:
@@ -50,7 +49,7 @@ class Pulse:
     @property
     def has_read(self) -> bool:
         """Whether the list was ever read whole."""
-        return self._whole_once
+        return self._last_good is not None  # the first good read is a whole one
 
     def age_seconds(self) -> float:
         """Return the age of the last good read, from its start; infinite before the first.
@@ -119,7 +118,6 @@ class Pulse:
         _learn(ended, changes.refused_since(connection, since), now)
         ended.keep_refused_of(self._ended, now.timestamp())
         self._ended = ended
-        self._whole_once = True
 
 
 def _learn(ended: EndedSessions, rows: Sequence[changes.ChangeRow], now: datetime) -> None:

@@ -15,6 +15,7 @@ from ..audit.record import acting, record
 from ..config import Settings
 from ..database import from_epoch, writing
 from ..errors import TokenNotValid, Unavailable
+from ..extensions import settings as current_settings
 from .claims import RefreshClaims
 from .denylist import Entry
 from .ending import end_sessions, publish
@@ -53,7 +54,7 @@ def refresh(sql: Sql, presented: RefreshClaims, *, now: datetime) -> Grant:
 
     Raises TokenNotValid with its reason, after the refusal and its consequence are committed.
     """
-    settings = runtime().settings
+    settings = current_settings()
     outcome = _settle(sql, presented, now, settings)
     if isinstance(outcome, Denied):
         publish(outcome.entries)
@@ -69,7 +70,7 @@ def peek(sql: Sql, presented: RefreshClaims, *, now: datetime) -> None:
 
     Raises TokenNotValid where a refresh would be refused.
     """
-    settings = runtime().settings
+    settings = current_settings()
     row = load(sql, presented.sid, settings)
     if row is None or row.user.id != presented.user_id:
         raise TokenNotValid(EndReason.REVOKED)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 
 from ..bounded import BoundedCache
-from ..config import Settings
 from .activity import ActivityLog
 from .claims import AccessClaims
 from .denylist import Denylist
@@ -24,7 +23,6 @@ EXTENSION = "carelink"
 class Runtime:
     """One per application."""
 
-    settings: Settings
     denylist: Denylist
     pulse: Pulse
     activity: ActivityLog

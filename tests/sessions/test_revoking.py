@@ -169,7 +169,7 @@ def test_a_shift_caps_the_session_and_every_token_of_it(app: Flask, sql: Sql, au
     shift = Shift(7, now + timedelta(minutes=10))
     with writing(sql):
         grant, capped = start_session(
-            sql, user, parts(app).settings, Device(None, None), now=now, shift=shift
+            sql, user, app.extensions["carelink.settings"], Device(None, None), now=now, shift=shift
         )
     assert capped == []
     assert grant.session.expires_at == grant.access_expires.at == shift.ends_at
