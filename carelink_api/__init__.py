@@ -74,7 +74,7 @@ def _bind_extensions(app: Flask, settings: Settings) -> None:
     migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
     api.init_app(app)
     api.register_converter(
-        SidConverter, lambda _: {"type": "string", "pattern": SidConverter.regex}
+        SidConverter, lambda _: {"type": "string", "pattern": SidConverter.pattern}
     )
 
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
 from flask import Flask, Request
@@ -18,8 +18,17 @@ from .errors import MalformedBody, UnsupportedMediaType, ValidationFailed
 View = TypeVar("View", bound=Callable[..., Any])
 BODY_PROBLEMS = (400, 413, 415)
 """What a body can get wrong before its fields are looked at."""
+_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+"""What a problem always carries, by its status."""
+_HEADER_SCHEMAS: dict[str, dict[str, Any]] = {
+    "Retry-After": {"type": "integer", "minimum": 1, "description": "Seconds."},
+    "WWW-Authenticate": {"type": "string", "pattern": "^Bearer "},
+    "X-Request-ID": {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"},
+}
 SECURITY: list[dict[str, list[str]]] = [{"accessToken": []}]
 """For `@bp.doc(security=SECURITY)` on a route that needs an access token."""
+OPTIONAL_SECURITY: list[dict[str, list[str]]] = [{}, *SECURITY]
+"""For a route on which an access token is one way of several."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -75,14 +84,36 @@ class CareLinkBlueprint(Blueprint):
     ARGUMENTS_PARSER = StrictParser()
 
     def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
-        """Document an answer, on the view itself: the library's wrapper would cost each request."""
-        decorate = super().alt_response(*args, **kwargs)
+        """Document an answer."""
+        return _on_the_view_itself(super().alt_response(*args, **kwargs))
 
-        def documented(view: View) -> View:
-            view._apidoc = decorate(view)._apidoc  # type: ignore[attr-defined]
-            return view
+    @staticmethod
+    def doc(**members: Any) -> Callable[[View], View]:
+        """Add members to the operation in the document."""
+        return _on_the_view_itself(Blueprint.doc(**members))
 
-        return documented
+    def leads_to(
+        self, operation: str, *, status: int = 200, **where: dict[str, str]
+    ) -> Callable[[View], View]:
+        """Document that an answer holds what another operation takes (an OpenAPI link).
+
+        `where` is `parameters` or `body`, from the other's name to the place in this answer:
+        `leads_to("refresh", body={"refresh": "/refresh"})`.
+        """
+        keys = {"parameters": "parameters", "body": "requestBody"}
+        link: dict[str, Any] = {
+            keys[location]: {name: f"$response.body#{place}" for name, place in names.items()}
+            for location, names in where.items()
+        }
+        links = {operation: {"operationId": operation} | link}
+        return self.doc(responses={status: {"links": links}})
+
+    def _store_endpoint_docs(self, endpoint: str, *args: Any, **options: Any) -> None:
+        """Give each operation an id, as the generators of clients need one: its endpoint's name."""
+        super()._store_endpoint_docs(endpoint, *args, **options)
+        for documented in self._docs[endpoint].values():
+            if isinstance(documented, dict):
+                documented.setdefault("manual_doc", {}).setdefault("operationId", endpoint)
 
     def problems(self, *statuses: int) -> Callable[[View], View]:
         """Document the problems that a route answers with, beside the 422 of its arguments."""
@@ -95,12 +126,23 @@ class CareLinkBlueprint(Blueprint):
         return decorate
 
 
+def _on_the_view_itself(decorate: Callable[[View], View]) -> Callable[[View], View]:
+    """Keep a decorator's documentation and leave out its wrapper, which costs each request."""
+
+    def documented(view: View) -> View:
+        view._apidoc = decorate(view)._apidoc  # type: ignore[attr-defined]
+        return view
+
+    return documented
+
+
 class Text(ma.fields.String):
     """The one text field: no NUL, no lone surrogates, no control characters, bounded."""
 
     def __init__(self, *, max_length: int = 256, min_length: int = 1, **kwargs: Any) -> None:
         bounds = ma.validate.Length(min=min_length, max=max_length)
-        super().__init__(validate=[bounds, _printable], **kwargs)
+        shown = {"metadata": {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}}
+        super().__init__(validate=[bounds, _printable], **(shown | kwargs))
 
 
 def _printable(value: str) -> None:
@@ -111,8 +153,12 @@ def _printable(value: str) -> None:
 class Secret(ma.fields.String):
     """A password or token as it was typed: any characters that Unicode can encode, bounded."""
 
-    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
-        super().__init__(validate=[ma.validate.Length(min=1, max=max_length), _encodable], **kwargs)
+    def __init__(self, *, max_length: int, description: str = "", **kwargs: Any) -> None:
+        metadata = {"pattern": r"^[^\u0000]*$"}
+        if description:
+            metadata["description"] = description
+        bounds = ma.validate.Length(min=1, max=max_length)
+        super().__init__(validate=[bounds, _encodable], metadata=metadata, **kwargs)
 
 
 def _encodable(value: str) -> None:
@@ -173,18 +219,23 @@ class CareLinkApi(Api):
     """Flask-smorest's API, whose document says what this service really answers."""
 
     ERROR_SCHEMA = ProblemSchema
-    _success: ClassVar[str] = Api.DEFAULT_RESPONSE_CONTENT_TYPE
 
     def _register_error_handlers(self) -> None:
         """Leave the errors to `errors.register`."""
 
     def _register_responses(self) -> None:
-        # Every response that this registers is an error or documents no body.
-        self.DEFAULT_RESPONSE_CONTENT_TYPE = "application/problem+json"
-        try:
-            super()._register_responses()
-        finally:
-            self.DEFAULT_RESPONSE_CONTENT_TYPE = self._success
+        """Register a problem for each error status, with the headers that it carries."""
+        for status in HTTPStatus:
+            if status >= HTTPStatus.BAD_REQUEST:
+                self._register_problem(status.name, status.phrase, _HEADERS.get(status))
+        self._register_problem(self.DEFAULT_ERROR_RESPONSE_NAME, "Any other problem")
+
+    def _register_problem(self, name: str, text: str, header: str | None = None) -> None:
+        carried = [header, "X-Request-ID"] if header else ["X-Request-ID"]
+        headers = {each: {"required": True, "schema": _HEADER_SCHEMAS[each]} for each in carried}
+        content = {"application/problem+json": {"schema": self.ERROR_SCHEMA}}
+        problem = {"description": text, "headers": headers, "content": content}
+        self.spec.components.response(name, problem, lazy=True)
 
     def _register_pagination_header(self) -> None:
         """Leave it out: lists are paged in their bodies."""

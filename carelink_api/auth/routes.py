@@ -1,13 +1,12 @@
 """The auth blueprint: read, call one use case, shape, return."""
 
-from collections.abc import Callable
 from typing import Any
 
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
 from .. import web
-from ..api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
+from ..api import BODY_PROBLEMS, OPTIONAL_SECURITY, SECURITY, CareLinkBlueprint, PageArgs
 from ..errors import NotATokenOfOurs, NotAuthenticated, TokenNotValid
 from ..extensions import db
 from ..sessions import own
@@ -34,11 +33,16 @@ class SidConverter(BaseConverter):
     """A path part that can be a `sid`; anything else is 404 before a view runs."""
 
     regex = r"[A-Za-z0-9_-]{22}"
+    pattern = f"^{regex}$"  # for the document: JSON Schema anchors nothing by itself
 
 
 @bp.arguments(schemas.LoginArgs)
 @bp.alt_response(200, schema=schemas.TokenPairShape)
 @bp.problems(*BODY_PROBLEMS, 401, 429, 503)
+@bp.leads_to("refresh", body={"refresh": "/refresh"})
+@bp.leads_to("logout", body={"refresh": "/refresh"})
+@bp.leads_to("verify", body={"token": "/access"})
+@bp.leads_to("end_session", parameters={"sid": "/session/id"})
 def login(args: dict[str, Any]) -> ResponseReturnValue:
     """Log in with e-mail and password.
 
@@ -54,6 +58,9 @@ def login(args: dict[str, Any]) -> ResponseReturnValue:
 @bp.arguments(schemas.RefreshArgs)
 @bp.alt_response(200, schema=schemas.RefreshedShape)
 @bp.problems(*BODY_PROBLEMS, 401, 429, 503)
+@bp.leads_to("refresh", body={"refresh": "/refresh"})
+@bp.leads_to("logout", body={"refresh": "/refresh"})
+@bp.leads_to("verify", body={"token": "/refresh"})
 def refresh(args: dict[str, Any]) -> ResponseReturnValue:
     """Trade a refresh token for the next pair.
 
@@ -67,10 +74,11 @@ def refresh(args: dict[str, Any]) -> ResponseReturnValue:
     return answers.token_pair(grant, tokens().mint(grant)) | {"reissued": grant.reissued}
 
 
-@bp.arguments(schemas.LogoutArgs)
+@bp.arguments(schemas.LogoutArgs, required=False)
 @bp.alt_response(200, schema=schemas.MessageShape)
 @bp.alt_response(202, schema=schemas.MessageShape)
 @bp.problems(*BODY_PROBLEMS, 401, 429, 503)
+@bp.doc(security=OPTIONAL_SECURITY)
 def logout(args: dict[str, Any]) -> ResponseReturnValue:
     """Log out: end the session of the refresh token, or of the access token in the header.
 
@@ -83,7 +91,7 @@ def logout(args: dict[str, Any]) -> ResponseReturnValue:
 
 
 @bp.arguments(schemas.VerifyArgs)
-@bp.alt_response(200, description="The token is good.")
+@bp.alt_response(200, schema=schemas.VerifiedShape, description="The token is good.")
 @bp.problems(*BODY_PROBLEMS, 401, 429, 503)
 def verify(args: dict[str, Any]) -> ResponseReturnValue:
     """Ask whether a token would be accepted now. Changes nothing."""
@@ -98,7 +106,7 @@ def verify(args: dict[str, Any]) -> ResponseReturnValue:
         peek(db.session(), presented, now=now)
         return {}
     found = tokens().verify_access(token)
-    if reason := runtime().guard.refusal(found.sid, found.jti, now):
+    if reason := runtime().guard.refusal(found, now):
         raise TokenNotValid(reason)
     return {}
 
@@ -111,8 +119,8 @@ for _path, _alias, _view in (
 ):
     _name: str = _view.__name__
     bp.add_url_rule(_path, _name, _view, methods=["POST"])
-    _old: Callable[..., Any] = bp.doc(deprecated=True)(_view)
-    bp.add_url_rule(_alias, f"{_name}_alias", _old, methods=["POST"])
+    bp.doc(deprecated=True)(_view)  # of what is added from here on: the rule above keeps its own
+    bp.add_url_rule(_alias, f"{_name}_alias", _view, methods=["POST"])
 
 
 @own_bp.post("/auth/logout-all/")
@@ -144,6 +152,7 @@ def me() -> ResponseReturnValue:
 @own_bp.arguments(PageArgs, location="query")
 @own_bp.alt_response(200, schema=schemas.OwnSessionsShape)
 @own_bp.problems(400, 401, 503)
+@own_bp.leads_to("end_session", parameters={"sid": "/items/0/id"})
 @own_bp.doc(security=SECURITY)
 def list_sessions(args: dict[str, Any]) -> ResponseReturnValue:
     """List own sessions of the last 30 days, and why the ended ones ended."""

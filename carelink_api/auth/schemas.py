@@ -30,7 +30,7 @@ class RefreshArgs(ma.Schema):
 class LogoutArgs(ma.Schema):
     refresh = Secret(
         max_length=8192,
-        metadata={"description": "Without it, the access token in the header says which session."},
+        description="Without it, the access token in the header says which session.",
     )
 
 
@@ -38,9 +38,17 @@ class VerifyArgs(ma.Schema):
     token = Secret(required=True, max_length=8192)
 
 
+class VerifiedShape(ma.Schema):
+    """Nothing: the status says it."""
+
+
 class PasswordArgs(ma.Schema):
     current_password = Secret(required=True, max_length=MAX_PASSWORD)
-    new_password = Secret(required=True, max_length=MAX_PASSWORD)
+    new_password = Secret(
+        required=True,
+        max_length=MAX_PASSWORD,
+        description="At least 15 characters, and none that guessers try first.",
+    )
 
 
 class UserShape(ma.Schema):

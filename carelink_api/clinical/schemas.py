@@ -8,14 +8,14 @@ import marshmallow as ma
 
 from ..api import PageArgs, Time
 
-_DAY = re.compile(r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}\Z")
+_DAY = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
 
 
 class Day(ma.fields.Date):
     """A day as `YYYY-MM-DD` and nothing else ISO 8601 allows, in centuries that mean something."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
-        if not isinstance(value, str) or not _DAY.match(value):
+        if not isinstance(value, str) or not re.fullmatch(_DAY, value):
             raise self.make_error("invalid")
         return super()._deserialize(value, attr, data, **kwargs)
 
@@ -24,7 +24,10 @@ class AppointmentArgs(PageArgs):
     """Query of the list of appointments."""
 
     day = Day(
-        metadata={"description": "Only those that start on this day, YYYY-MM-DD, a day of UTC."}
+        metadata={
+            "description": "Only those that start on this day, YYYY-MM-DD, a day of UTC.",
+            "pattern": _DAY,
+        }
     )
 
 
