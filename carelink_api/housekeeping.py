@@ -1,10 +1,12 @@
 """The housekeeper: publishes what Redis has missed, and expires sessions when their time comes.
 
+What a database restored from a backup has forgotten to have ended, and Redis knows, it ends again.
+
 One loop, one command. Two at once are safe: what is published is never changed, and a session is
 ended by one `UPDATE … WHERE ended_at IS NULL`, whoever comes first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,10 +19,11 @@ from . import clock
 from .config import Settings
 from .database import writing
 from .extensions import db, settings
+from .redis_client import STORE_ERRORS
 from .sessions.ending import MAX_BATCH, end_sessions, publish
 from .sessions.lifetimes import IDLE_NOTICE
 from .sessions.models import Session
-from .sessions.publishing import Publisher
+from .sessions.publishing import Publisher, forgotten_ends
 from .sessions.reasons import EndReason
 from .sessions.runtime import Runtime
 from .stopping import StopFlag
@@ -38,6 +41,8 @@ class Chores:
 
     expired: int
     redis_knows: bool
+    ended_again: int = 0
+    """Redis had them as ended, and the database did not."""
 
 
 class Housekeeper:
@@ -46,18 +51,45 @@ class Housekeeper:
     def __init__(self, parts: Runtime) -> None:
         self._settings = settings()
         self._publisher = Publisher(parts.denylist)
+        self._denylist = parts.denylist
         self._reconciled_at: datetime | None = None
+        self._may_be_restored = True
+        """The database may come from a backup: it has been out of sight, or has counted back."""
 
     def round(self, sql: Sql, now: datetime) -> Chores:
         """Expire, then publish. Raises SQLAlchemyError while the database does not answer."""
+        try:
+            return self._round(sql, now)
+        except SQLAlchemyError:
+            self._may_be_restored = True
+            raise
+
+    def _round(self, sql: Sql, now: datetime) -> Chores:
         expired = sum(
             len(sids)
             for reason, over in _overdue(self._settings, now)
             for sids in _end_batches(sql, reason, over, now)
         )
+        ended_again = self._end_again(sql, now)
         redis_knows = self._publish(sql, now)
         sql.rollback()  # the reads' transaction
-        return Chores(expired, redis_knows)
+        return Chores(expired, redis_knows, ended_again)
+
+    def _end_again(self, sql: Sql, now: datetime) -> int:
+        """End what Redis knows to have ended, where the database may come from a backup."""
+        if not (self._may_be_restored or self._publisher.went_back):
+            return 0
+        ended = 0
+        try:
+            for sids in forgotten_ends(sql, self._denylist, now):
+                ended += _end_forgotten(sql, sids, now)
+        except STORE_ERRORS as error:
+            log.warning("denylist_not_read", kind=type(error).__name__)
+        else:
+            self._may_be_restored = self._publisher.went_back = False
+        if ended:
+            log.error("database_had_forgotten", sessions=ended)
+        return ended
 
     def _publish(self, sql: Sql, now: datetime) -> bool:
         due = self._reconciled_at is None or now - self._reconciled_at >= RECONCILE_EVERY
@@ -96,6 +128,20 @@ def _end_batches(
             entries = end_sessions(sql, *which, reason=reason, now=now, actor=ACTOR)
         publish([entry for entry in entries if entry.until > now])
         yield [entry.sid for entry in entries]
+
+
+def _end_forgotten(sql: Sql, sids: Sequence[str], now: datetime) -> int:
+    with writing(sql):
+        entries = end_sessions(
+            sql,
+            Session.id.in_(sids),
+            reason=EndReason.REVOKED,
+            now=now,
+            actor=ACTOR,
+            why="Redis held it as ended, the database did not",
+        )
+    publish(entries)
+    return len(entries)
 
 
 def run(parts: Runtime, stopping: StopFlag) -> None:

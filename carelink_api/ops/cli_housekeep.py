@@ -30,5 +30,10 @@ def housekeep(once: bool) -> None:
 def _do_once() -> None:
     chores = Housekeeper(runtime()).round(db.session(), clock.now())
     click.echo(f"Sessions expired: {chores.expired}.")
+    if chores.ended_again:
+        click.echo(
+            f"Sessions that Redis knew to have ended and the database did not: "
+            f"{chores.ended_again}; ended again. See docs/operations.md, After restoring a backup."
+        )
     if not chores.redis_knows:
         raise click.ClickException("Redis does not take what it should hold; try again later.")

@@ -17,6 +17,7 @@ _COLUMNS = (
     Session.latest_expires_at,
 )
 ChangeRow = Row[str, datetime | None, str | None, int | None, datetime]
+CounterRow = Row[int, datetime | None]
 _Query = Select[str, datetime | None, str | None, int | None, datetime]
 _STREAMED = 1000
 
@@ -32,9 +33,17 @@ def take_change_number(sql: Sql) -> int:
     return taken.scalar_one()
 
 
-def latest_change(connection: Connection) -> int:
-    """Return the newest committed change number."""
-    return connection.execute(select(ChangeCounter.value).where(ChangeCounter.id == 1)).scalar_one()
+def refuse_logins_before(sql: Sql, moment: datetime) -> None:
+    """Refuse every session that started before, also one of which no row is left."""
+    sql.execute(
+        update(ChangeCounter).where(ChangeCounter.id == 1).values(refuse_logins_before=moment)
+    )
+
+
+def read_counter(connection: Connection) -> CounterRow:
+    """Return the newest committed change number, and before when every login is refused."""
+    columns = (ChangeCounter.value, ChangeCounter.refuse_logins_before)
+    return connection.execute(select(*columns).where(ChangeCounter.id == 1)).one()
 
 
 def changes_after(connection: Connection, number: int) -> Sequence[ChangeRow]:

@@ -16,7 +16,7 @@ from ..errors import BEARER, InvalidRequest, NotAuthenticated, TokenNotValid, Un
 from .claims import AccessClaims
 from .denylist import Denylist, DenylistUnavailable
 from .pulse import Pulse
-from .reasons import public_reason
+from .reasons import EndReason, public_reason
 from .runtime import runtime
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -32,25 +32,30 @@ class Guard:
         self._look = look
         """Makes the pulse look into SQL now; returns whether it did."""
 
-    def refusal(self, sid: str, jti: str, now: datetime) -> str | None:
+    def refusal(self, token: AccessClaims, now: datetime) -> str | None:
         """Return the public reason for which the token is refused, or None: it is clean.
 
         Raises Unavailable where nobody can tell.
         """
-        if remembered := self._pulse.find(sid, now):
+        if remembered := self._remembered(token, now):
             return remembered
         try:
-            listed = self._denylist.find(sid, jti)
+            listed = self._denylist.find(token.sid, token.jti)
             redis_answers = True
         except DenylistUnavailable:
             listed, redis_answers = None, False
         if listed:
             return public_reason(listed)
         if self._pulse.is_fresh() or self._look():
-            return self._pulse.find(sid, now)  # again: it may have beaten since the first look
+            return self._remembered(token, now)  # again: it may have beaten since the first look
         if redis_answers:
             return None
         raise Unavailable()
+
+    def _remembered(self, token: AccessClaims, now: datetime) -> str | None:
+        if self._pulse.refuses_login_at(token.auth_time):
+            return EndReason.REVOKED
+        return self._pulse.find(token.sid, now)
 
 
 def authenticated(view: View) -> View:
@@ -87,7 +92,7 @@ def _admit(*, user_caused: bool) -> None:
         raise NotAuthenticated()
     found = parts.verify_access(token)
     now = web.now()
-    if reason := parts.guard.refusal(found.sid, found.jti, now):
+    if reason := parts.guard.refusal(found, now):
         raise TokenNotValid(reason)
     g.claims = found
     background = request.environ.get(BACKGROUND_HEADER, "").strip() == "1"

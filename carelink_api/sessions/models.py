@@ -75,3 +75,5 @@ class ChangeCounter(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[int] = mapped_column(BigInteger)
+    refuse_logins_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Set when everyone is revoked: covers sessions whose rows a restored backup has lost, too."""

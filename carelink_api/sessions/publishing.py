@@ -1,12 +1,19 @@
-"""Writing to Redis what it should hold: after an outage or a flush, and when an end comes due."""
+"""Writing to Redis what it should hold: after an outage or a flush, and when an end comes due.
+
+And the way back: what Redis still holds of ends that a restored database has forgotten.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session as Sql
 
-from .changes import ChangeRow, changes_after, latest_change, refused_between, stream_refused
-from .denylist import Denylist, Entry
+from .changes import ChangeRow, changes_after, read_counter, refused_between, stream_refused
+from .denylist import BATCH, Denylist, Entry, parse_key
+from .models import Session
 from .reasons import EndReason
 
 
@@ -37,6 +44,26 @@ def reload_denylist(connection: Connection, denylist: Denylist, now: datetime) -
         yield len(entries)
 
 
+def forgotten_ends(sql: Sql, denylist: Denylist, now: datetime) -> Iterator[Sequence[str]]:
+    """Yield, in batches, the sessions that Redis holds as ended and SQL does not.
+
+    The database was restored from a backup, or failed over to a replica that lagged. Raises
+    RedisError.
+    """
+    listed = (sid for sid, jti in map(parse_key, denylist.keys()) if jti is None and _is_sid(sid))
+    while sids := list(islice(listed, BATCH)):
+        goes_on = (Session.ended_at.is_(None), Session.expires_at > now)
+        forgotten = sql.scalars(select(Session.id).where(Session.id.in_(sids), *goes_on)).all()
+        sql.rollback()  # no transaction stays open while Redis is read
+        if forgotten:
+            yield forgotten
+
+
+def _is_sid(text: str) -> bool:
+    """Say whether it may go to the database: anybody may have written such a key."""
+    return len(text) == 22 and text.isascii() and text.isprintable()
+
+
 class Publisher:
     """Follows the change numbers and hands every newcomer to Redis until Redis has it.
 
@@ -47,13 +74,18 @@ class Publisher:
         self._denylist = denylist
         self._published: int | None = None
         """The newest change number that Redis is known to hold; None: reload everything."""
+        self.went_back = False
+        """The counter has been seen to fall: the database comes from a backup."""
         self._looked_at: datetime | None = None
 
     def catch_up(self, connection: Connection, now: datetime) -> bool:
         """Publish what is new or has come due; return whether Redis took it."""
         if self._published is None or self._looked_at is None:
             return self.reload(connection, now)
-        newest = latest_change(connection)
+        newest = read_counter(connection).value
+        if newest < self._published:
+            self.went_back = True
+            return self.reload(connection, now)
         rows = list(refused_between(connection, self._looked_at, now))
         if newest != self._published:
             rows += changes_after(connection, self._published)
@@ -64,7 +96,7 @@ class Publisher:
 
     def reload(self, connection: Connection, now: datetime) -> bool:
         """Publish everything that Redis should hold; return whether Redis took it."""
-        newest = latest_change(connection)
+        newest = read_counter(connection).value
         try:
             for _ in reload_denylist(connection, self._denylist, now):
                 pass

@@ -28,6 +28,8 @@ FRESH_SECONDS = 1.0
 LOOK_SECONDS = 0.3
 FIRST_LOOK_SECONDS = 2.5
 """A worker that has never read the list whole waits longer: it is cold, and knows of nobody."""
+_LONG_AGO_SECONDS = 5.0
+"""Without a look for so long, a database restored meanwhile may have counted past what was seen."""
 _CLOCK_STEP_SECONDS = 5.0
 """By so much no clock that is merely steered falls behind between two beats."""
 
@@ -40,6 +42,7 @@ class Pulse:
         self._ended = EndedSessions()
         self._seen: int | None = None
         """The newest change number read; None before the list has been read whole."""
+        self._refuse_logins_before = 0
         self._last_good: tuple[float, float] | None = None
 
     @property
@@ -69,6 +72,10 @@ class Pulse:
         """Return why `sid` is refused at `now`, or None."""
         return self._ended.find(sid, now.timestamp())
 
+    def refuses_login_at(self, auth_time: int) -> bool:
+        """Return whether every session that started then is refused, whatever became of its row."""
+        return auth_time < self._refuse_logins_before
+
     def remember(self, entries: Sequence[Entry]) -> None:
         """Know at once what this worker itself has ended."""
         for entry in entries:
@@ -79,7 +86,7 @@ class Pulse:
     def beat(self) -> bool:
         """Read what has changed; return whether SQL answered. One caller at a time."""
         started = (clock.monotonic(), clock.wall())
-        if self._clock_was_set_back(*started):
+        if self._clock_was_set_back(*started) or self.age_seconds() > _LONG_AGO_SECONDS:
             self._seen = None  # what was forgotten as too old may be young again
         try:
             with self._engine.connect() as connection:
@@ -102,7 +109,10 @@ class Pulse:
         return passed - shown > _CLOCK_STEP_SECONDS
 
     def _read(self, connection: Connection, now: datetime) -> None:
-        newest = changes.latest_change(connection)
+        newest, refuse_before = changes.read_counter(connection)
+        if refuse_before is not None:  # raised only: a backup must not take it back
+            whole_seconds = int(refuse_before.timestamp())  # as in the tokens it is held against
+            self._refuse_logins_before = max(self._refuse_logins_before, whole_seconds)
         if self._seen is None or newest < self._seen:  # first, after an error, or a restored backup
             self._read_whole(connection, now)
         elif newest > self._seen:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
 from ..database import writing
+from .changes import refuse_logins_before
 from .ending import MAX_BATCH, end_sessions, publish
 from .models import Session
 from .reasons import EndReason
@@ -54,12 +55,18 @@ def count_selected(sql: Sql, selection: Selection, *, now: datetime) -> int:
 def revoke(
     sql: Sql, selection: Selection, why: str, *, now: datetime, actor: str
 ) -> Iterator[Batch]:
-    """End the selected sessions, yielding after each batch of at most 1,000."""
+    """End the selected sessions, yielding after each batch of at most 1,000.
+
+    After the last of everyone's, no token of an earlier login is taken any more: a database that
+    was restored from a backup has no rows of the sessions that started after it.
+    """
     while True:
         with writing(sql):
             chosen = select(Session.id).where(*_live(selection, now)).limit(MAX_BATCH)
             sids = sql.scalars(chosen).all()
             if not sids:
+                if selection.everyone:
+                    refuse_logins_before(sql, now)
                 return
             entries = end_sessions(
                 sql,

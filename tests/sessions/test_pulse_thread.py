@@ -85,7 +85,11 @@ def test_a_look_gives_up_after_300_ms_and_then_nobody_waits(
 def test_a_look_does_not_hang_with_a_server_that_hangs() -> None:
     with PostgresServer() as server:
         url = server.create_database("store")
-        server.execute("CREATE TABLE change_counter AS SELECT 1 AS id, 0 AS value", "store")
+        server.execute(
+            "CREATE TABLE change_counter AS"
+            " SELECT 1 AS id, 0 AS value, NULL::timestamptz AS refuse_logins_before",
+            "store",
+        )
         server.execute(
             "CREATE TABLE sessions (id text, refuse_from timestamptz, end_reason text,"
             " change_number bigint, latest_expires_at timestamptz)",
