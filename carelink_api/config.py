@@ -7,7 +7,7 @@ the start with one sentence that names it (ASVS 13.1.1).
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -142,6 +142,7 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(0, ge=0, le=10)
     max_content_length: int = Field(64 * 1024, ge=1024, le=16 * 1024 * 1024)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    secrets_dir: str = ""
 
     @property
     def is_production(self) -> bool:
@@ -174,9 +175,13 @@ class Settings(BaseSettings):
         """
         _refuse_unknown(os.environ)
         try:
-            settings = cls(**overrides)
+            settings = cls(_secrets_dir=_secrets_folder(), **overrides)
         except ValidationError as error:
             raise UnsafeSettings(_sentence(error)) from None
+        except OSError:
+            raise UnsafeSettings(
+                "CARELINK_SECRETS_DIR must name a folder whose files can be read."
+            ) from None
         except SettingsError as error:  # a list or a nested value that is no JSON
             name = str(error).split('"')[1].upper()
             raise UnsafeSettings(
@@ -239,11 +244,22 @@ def _plain(value: str | SecretStr) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _refuse_unknown(environ: Mapping[str, str]) -> None:
+def _secrets_folder() -> Path | None:
+    """Return the folder whose files are settings, too: a file is named like the variable.
+
+    Raises OSError, and UnsafeSettings for a file that is no setting.
+    """
+    if not (named := os.environ.get(PREFIX + "SECRETS_DIR")):
+        return None
+    _refuse_unknown(file.name for file in Path(named).iterdir())
+    return Path(named)
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     nested = PREFIX + "SESSION_PROFILES__"
     seen: dict[str, str] = {}
-    for name in environ:
+    for name in names:
         upper = name.upper()
         if upper.startswith(PREFIX) and seen.setdefault(upper, name) != name:
             raise UnsafeSettings(f"{seen[upper]} and {name} are the same setting; keep one.")

@@ -49,6 +49,7 @@ READ: list[tuple[str, str, Any]] = [
     ("TRUSTED_PROXIES", "2", 2),
     ("MAX_CONTENT_LENGTH", "1048576", 1048576),
     ("LOG_LEVEL", "debug", "debug"),
+    ("SECRETS_DIR", "/", "/"),
 ]  # fmt: skip
 
 MALFORMED: list[tuple[str, str]] = [
@@ -123,6 +124,52 @@ def test_an_unknown_setting_is_refused_by_its_name(
 ) -> None:
     sentence = refusal(monkeypatch, instance, **(PRODUCTION | {name: "1"}))
     assert sentence == f"{PREFIX}{name} is not a setting of CareLink; the README lists them all."
+
+
+def test_secrets_may_lie_in_files_that_are_named_like_the_settings(
+    monkeypatch: pytest.MonkeyPatch, instance: Path, tmp_path: Path
+) -> None:
+    for name, value in PRODUCTION.items():
+        (tmp_path / (PREFIX + name)).write_text(value + "\n")
+    (tmp_path / "tls.pem").write_text("no concern of ours")
+    settings = load(monkeypatch, instance, SECRETS_DIR=str(tmp_path))
+    assert settings.jwt_secret_key.get_secret_value() == STRONG
+    assert settings.redis_url == PRODUCTION["REDIS_URL"]
+    assert settings.is_production
+
+
+def test_a_variable_goes_before_a_file(
+    monkeypatch: pytest.MonkeyPatch, instance: Path, tmp_path: Path
+) -> None:
+    (tmp_path / (PREFIX + "REDIS_URL")).write_text("redis://other.example")
+    settings = load(monkeypatch, instance, SECRETS_DIR=str(tmp_path), **PRODUCTION)
+    assert settings.redis_url == PRODUCTION["REDIS_URL"]
+
+
+def test_a_file_that_is_no_setting_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, instance: Path, tmp_path: Path
+) -> None:
+    (tmp_path / (PREFIX + "JWT_SECRET")).write_text(STRONG)
+    sentence = refusal(monkeypatch, instance, SECRETS_DIR=str(tmp_path), **PRODUCTION)
+    assert sentence.startswith(PREFIX + "JWT_SECRET is not a setting")
+
+
+def test_a_weak_secret_in_a_file_is_refused_as_well(
+    monkeypatch: pytest.MonkeyPatch, instance: Path, tmp_path: Path
+) -> None:
+    (tmp_path / (PREFIX + "JWT_SECRET_KEY")).write_text("too short")
+    given = {name: value for name, value in PRODUCTION.items() if name != "JWT_SECRET_KEY"}
+    sentence = refusal(monkeypatch, instance, SECRETS_DIR=str(tmp_path), **given)
+    assert sentence.startswith(PREFIX + "JWT_SECRET_KEY is shorter")
+
+
+@pytest.mark.parametrize("named", ["nowhere", "file"])
+def test_a_secrets_folder_that_is_none_is_refused(
+    named: str, monkeypatch: pytest.MonkeyPatch, instance: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    sentence = refusal(monkeypatch, instance, SECRETS_DIR=str(tmp_path / named), **PRODUCTION)
+    assert sentence == "CARELINK_SECRETS_DIR must name a folder whose files can be read."
 
 
 def test_other_programs_variables_are_not_ours(
