@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from .config import UnsafeSettings
+from .redis_cluster import Cluster, ClusterLimits
 
 REQUEST_TIMEOUT_SECONDS = 0.1
 Client = redis.Redis
@@ -80,7 +80,7 @@ def _several(kind: Literal["sentinel", "cluster"], url: str) -> RedisTarget:
 
 
 def build(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> Client:
-    """Return a client for any supported URL. Single and Sentinel connect on first use."""
+    """Return a client for any supported URL. It connects on first use."""
     target, options = parse(url), _limits(timeout_seconds)
     if target.kind == "single":
         return redis.Redis.from_url(url, **options)
@@ -97,29 +97,48 @@ def _sentinel(target: RedisTarget, options: dict[str, Any]) -> Any:
     )
 
 
-def _cluster(target: RedisTarget, options: dict[str, Any]) -> Any:
-    node: Any = ClusterNode
-    nodes = [node(host, port) for host, port in target.nodes]
-    return RedisCluster(startup_nodes=nodes, **options)
+def _cluster(target: RedisTarget, options: dict[str, Any]) -> Cluster:
+    del options["retry"]  # where nothing else is asked for, nodes have none
+    return Cluster(target.nodes, options)
+
+
+def place(client: Client, key: str) -> str:
+    """Return the name of what fails as one: the server, or the cluster's node with the key."""
+    cluster: object = client
+    return cluster.place(key) if isinstance(cluster, Cluster) else "redis"
+
+
+def primaries(client: Client) -> dict[str, Client]:
+    """Return a client of every primary by its name; one server's name is `redis`."""
+    cluster: object = client
+    return cluster.primaries() if isinstance(cluster, Cluster) else {"redis": client}
+
+
+def refresh(client: Client) -> None:
+    """Learn where a cluster's keys lie now. Raises RedisClusterException."""
+    cluster: object = client
+    if isinstance(cluster, Cluster):
+        cluster.refresh()
 
 
 def limiter_storage(url: str, client: Client) -> tuple[str, dict[str, Any]]:
     """Return Flask-Limiter's storage URI and options, sharing the pool where it can.
 
-    Its own parser wants every port and takes credentials as they are written, so it gets the URL
-    put together again and the credentials as options.
+    Its own parser of Sentinel URLs wants every port and takes credentials as they are written, so
+    it gets the URL put together again and the credentials as options.
     """
     target = parse(url)
     if target.kind == "single":
         return "redis://", {"connection_pool": client.connection_pool}
+    if target.kind == "cluster":
+        return f"{ClusterLimits.STORAGE_SCHEME[0]}://", {"cluster": client}
     options = _limits(REQUEST_TIMEOUT_SECONDS)
     given = {"username": target.username, "password": target.password}
     options |= {name: value for name, value in given.items() if value is not None}
-    if target.kind == "sentinel":
-        options |= {"use_replicas": False, "sentinel_kwargs": dict(options)}
+    options |= {"use_replicas": False, "sentinel_kwargs": dict(options)}
     hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
                      for host, port in target.nodes)  # fmt: skip
-    return f"redis+{target.kind}://{hosts}/{target.service}", options
+    return f"redis+sentinel://{hosts}/{target.service}", options
 
 
 def _limits(timeout_seconds: float) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import click
 from redis import AuthenticationError
 from redis import ConnectionError as RedisConnectionError
 from redis import TimeoutError as RedisTimeout
-from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 
 from .. import redis_client
@@ -53,18 +52,13 @@ def nodes(client: Client) -> dict[str, Facts]:
 
     Raises RedisError, RedisClusterException.
     """
-    if not _is_cluster(client):
-        return {"redis": client.info()}
-    cluster: Any = client
-    return {node.name: cluster.info(target_nodes=node) for node in cluster.get_primaries()}
+    return {name: server.info() for name, server in redis_client.primaries(client).items()}
 
 
 def times(client: Client) -> dict[str, datetime]:
     """Return the clock of every primary by its name. Raises as `nodes`."""
-    if not _is_cluster(client):
-        return {"redis": _moment(client.time())}
-    cluster: Any = client
-    return {node.name: _moment(cluster.time(target_nodes=node)) for node in cluster.get_primaries()}
+    found = redis_client.primaries(client).items()
+    return {name: _moment(server.time()) for name, server in found}
 
 
 def product(facts: Facts) -> tuple[str, str]:
@@ -72,10 +66,6 @@ def product(facts: Facts) -> tuple[str, str]:
     if "valkey_version" in facts:
         return "Valkey", str(facts["valkey_version"])
     return "Redis", str(facts.get("redis_version", "unknown"))
-
-
-def _is_cluster(client: object) -> bool:
-    return isinstance(client, RedisCluster)
 
 
 def _moment(told: Any) -> datetime:

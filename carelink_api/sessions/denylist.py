@@ -8,7 +8,9 @@ Every key expires when no token it could refuse is alive any more (ASVS 7.4.1). 
 hold no name, e-mail address or token.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -16,6 +18,7 @@ from typing import cast
 import structlog
 from redis.exceptions import AskError, TryAgainError
 
+from .. import redis_client
 from ..redis_client import STORE_ERRORS, Client
 
 log = structlog.get_logger(__name__)
@@ -65,28 +68,40 @@ def parse_key(key: str) -> tuple[str, str | None]:
 
 
 class Denylist:
-    """Reads go through a circuit breaker; writes do not, since a late entry is better than none."""
+    """Reads go through a circuit breaker; writes do not, since a late entry is better than none.
+
+    A server has one breaker; of a cluster every node has its own.
+    """
 
     def __init__(self, client: Client, *, leeway: timedelta) -> None:
         self.client = client
         self._margin = leeway + _MARGIN
-        self.breaker_open = False
+        self._broken: dict[str, str] = {}
+        """Where a breaker is open: the name of the place, and the `sid` it failed for."""
         self._refuses_writes = False
+
+    @property
+    def breaker_open(self) -> bool:
+        """Whether any breaker is open."""
+        return bool(self._broken)
+
+    def skips(self, sid: str) -> bool:
+        """Return whether the breaker of what this session's entries lie on is open."""
+        return bool(self._broken) and self._place(sid) in self._broken
 
     def find(self, sid: str, jti: str) -> str | None:
         """Return why the token is refused, or None: one round trip.
 
         Raises DenylistUnavailable, at once while the breaker is open.
         """
-        if self.breaker_open:
+        if self.skips(sid):
             raise DenylistUnavailable
         try:
-            keys = session_key(sid), token_key(sid, jti)
-            session, token = cast(list[bytes | None], self.client.mget(*keys))
+            session, token = self._ask(sid, jti)
         except _BLAMELESS as error:  # a slot on the move: this request only
             raise DenylistUnavailable from error
         except STORE_ERRORS as error:
-            self._open_breaker(error)
+            self._open_breaker(sid, error)
             raise DenylistUnavailable from error
         value = token if session is None else session
         if value is None:
@@ -95,34 +110,47 @@ class Denylist:
         return value.decode(errors="replace").partition(":")[0] or "unknown"
 
     def publish(self, entries: Sequence[Entry]) -> bool:
-        """Write the entries; return whether Redis took them all. Never changes one (`NX`)."""
-        try:
-            for start in range(0, len(entries), BATCH):
-                with self.client.pipeline(transaction=False) as pipe:
-                    for entry in entries[start : start + BATCH]:
-                        expires = int((entry.until + self._margin).timestamp()) + 1
-                        pipe.set(entry.key, entry.value, exat=expires, nx=True)
-                    pipe.execute()
-        except STORE_ERRORS as error:  # unreachable, out of memory, read-only: the row decides
+        """Write the entries; return whether Redis took them all. Never changes one (`NX`).
+
+        What one node of a cluster does not take keeps the others from nothing.
+        """
+        failed: list[Exception] = []
+        for here in self._by_place(entries):
+            try:
+                for start in range(0, len(here), BATCH):
+                    self._write(here[start : start + BATCH])
+            except STORE_ERRORS as error:  # unreachable, out of memory, read-only: the row decides
+                failed.append(error)
+        if failed:
+            self._learn_places()
             if not self._refuses_writes:  # once an outage, not once a batch
-                log.warning("denylist_write_failed", kind=type(error).__name__)
-            self._refuses_writes = True
-            return False
-        self._refuses_writes = False
-        return True
+                log.warning("denylist_write_failed", kind=type(failed[0]).__name__)
+        self._refuses_writes = bool(failed)
+        return not failed
 
     def ping(self) -> bool:
-        """Return whether Redis answers, whatever the breaker says."""
+        """Return whether all of Redis answers, whatever the breakers say."""
         try:
             return bool(self.client.ping())
         except STORE_ERRORS:
             return False
 
     def probe(self) -> None:
-        """Close an open breaker as soon as Redis answers. Called by a thread, never a request."""
-        if self.breaker_open and self.ping():
-            self.breaker_open = False
-            log.info("denylist_answers_again")
+        """Close each open breaker whose question is answered now.
+
+        Called by a thread, never by a request. It asks what has failed before: a server may
+        answer a PING and nothing else (CLUSTERDOWN, MASTERDOWN).
+        """
+        if not self._broken:
+            return
+        self._learn_places()
+        for place, sid in list(self._broken.items()):
+            try:
+                self._ask(sid, "")
+            except STORE_ERRORS:
+                continue
+            self._broken.pop(place, None)
+            log.info("denylist_answers_again", place=place)
 
     def keys(self) -> Iterator[str]:
         """Yield every key of the denylist, in steps that never block Redis. Raises RedisError."""
@@ -139,7 +167,32 @@ class Denylist:
                 deleted += sum(pipe.execute())
         return deleted
 
-    def _open_breaker(self, error: Exception) -> None:
-        if not self.breaker_open:
-            log.warning("denylist_unavailable", kind=type(error).__name__)
-        self.breaker_open = True
+    def _ask(self, sid: str, jti: str) -> list[bytes | None]:
+        keys = session_key(sid), token_key(sid, jti)
+        return cast(list[bytes | None], self.client.mget(*keys))
+
+    def _write(self, entries: Sequence[Entry]) -> None:
+        with self.client.pipeline(transaction=False) as pipe:
+            for entry in entries:
+                expires = int((entry.until + self._margin).timestamp()) + 1
+                pipe.set(entry.key, entry.value, exat=expires, nx=True)
+            pipe.execute()
+
+    def _place(self, sid: str) -> str:
+        return redis_client.place(self.client, session_key(sid))
+
+    def _by_place(self, entries: Sequence[Entry]) -> Iterable[list[Entry]]:
+        places: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            places[self._place(entry.sid)].append(entry)
+        return places.values()
+
+    def _learn_places(self) -> None:
+        with suppress(*STORE_ERRORS):  # nobody tells: what was known stays
+            redis_client.refresh(self.client)
+
+    def _open_breaker(self, sid: str, error: Exception) -> None:
+        place = self._place(sid)
+        if place not in self._broken:
+            log.warning("denylist_unavailable", place=place, kind=type(error).__name__)
+        self._broken[place] = sid

@@ -251,6 +251,6 @@ def _windows(settings: Settings) -> RotationWindows:
 def _list_retired(presented: RefreshClaims, now: datetime) -> None:
     """Put the retired `jti` on the denylist, for operators and other readers; the row decides."""
     denylist = runtime().denylist
-    if not denylist.breaker_open:  # not worth a time-out: nothing rests on this entry
+    if not denylist.skips(presented.sid):  # not worth a time-out: nothing rests on this entry
         until = from_epoch(presented.expires_at)
         denylist.publish([Entry(presented.sid, "rotated", now, until, presented.jti)])
