@@ -175,7 +175,7 @@ class Settings(BaseSettings):
         """
         _refuse_unknown(os.environ)
         try:
-            settings = cls(_secrets_dir=_secrets_folder(), **overrides)
+            settings = cls(**dict(overrides, _secrets_dir=_secrets_folder()))
         except ValidationError as error:
             raise UnsafeSettings(_sentence(error)) from None
         except OSError:
