@@ -36,20 +36,24 @@ def change_password(
         _record_refusal(sql, claims, "blocked" if blocked else "wrong_password", now)
         raise InvalidCredentials()
     new_hash = accounts.hash_new_password(new, context=context, field="new_password")
-    return change_own_password(
-        sql,
-        claims.user_id,
-        claims.sid,
-        settings(),
-        verified_hash=verified_hash,
-        new_hash=new_hash,
-        now=now,
-    )
+    try:
+        return change_own_password(
+            sql,
+            claims.user_id,
+            claims.sid,
+            settings(),
+            verified_hash=verified_hash,
+            new_hash=new_hash,
+            now=now,
+        )
+    except InvalidCredentials:  # account or session has changed since: audited as at a login
+        _record_refusal(sql, claims, "changed_meanwhile", now)
+        raise
 
 
 def _record_refusal(sql: Sql, claims: AccessClaims, reason: str, now: datetime) -> None:
     with writing(sql):
-        if reason != "blocked":
+        if reason == "wrong_password":
             accounts.record_failed_login(sql, claims.user_id, now)
         record(
             sql,
