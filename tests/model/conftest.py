@@ -1,0 +1,33 @@
+"""Machines on fresh stores, and a Valkey that they may break."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.model.faults import MachineUnderFire
+from tests.model.redis_under_fire import RedisUnderFire
+from tests.servers import ValkeyServer
+from tests.stores import Store
+
+
+@pytest.fixture(scope="module")
+def under_fire() -> Iterator[RedisUnderFire]:
+    with ValkeyServer() as server:
+        yield RedisUnderFire(server)
+
+
+@pytest.fixture
+def make_machine(
+    store: str, _stores: dict[str, Store], under_fire: RedisUnderFire, tmp_path: Path
+) -> Callable[[], MachineUnderFire]:
+    """Make machines, each on a database and in a folder of its own."""
+    kind = "sqlite" if store.startswith("sqlite") else "postgresql"
+    numbers = count()
+
+    def make() -> MachineUnderFire:
+        folder = tmp_path / str(next(numbers))
+        return MachineUnderFire(_stores[kind].fresh, under_fire, folder)
+
+    return make
