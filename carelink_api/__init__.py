@@ -9,6 +9,7 @@ from .accounts.passwords import EXTENSION as PASSWORDS
 from .accounts.passwords import PasswordHasher
 from .auth import throttles
 from .auth import tokens as auth_tokens
+from .auth.jwks import bp as jwks_blueprint
 from .auth.keys import KeyRing
 from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     errors.register(app)
     api.register_blueprint(auth_blueprint)
     api.register_blueprint(own_blueprint)
+    api.register_blueprint(jwks_blueprint)
     api.register_blueprint(clinical_blueprint)
     app.register_blueprint(docs_blueprint)
     app.register_blueprint(ops_blueprint)
@@ -81,7 +83,7 @@ def _bind_extensions(app: Flask, settings: Settings) -> None:
 def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
     """Build the core's parts once and hand each what it needs."""
     ring = KeyRing.from_settings(settings)
-    auth_tokens.init_app(app, settings, ring)
+    auth_tokens.init_app(app, settings)
     tokens = auth_tokens.TokenService(settings, ring)
     client = redis_client.build(settings.redis_url)
     denylist = Denylist(client, leeway=settings.leeway)

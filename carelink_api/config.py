@@ -21,6 +21,7 @@ from .signing_secret import kept_secret, secret_fault
 
 PREFIX = "CARELINK_"
 ProfileName = Literal["standard", "high_security", "extended"]
+Algorithm = Literal["HS256", "RS256", "EdDSA"]
 MAX_ACCESS_SECONDS = 3600
 """No access token may live longer: the pulse remembers ended sessions for this long."""
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", re.A | re.I)
@@ -116,11 +117,14 @@ class Settings(BaseSettings):
     )
 
     env: Literal["production", "development"] = "production"
-    # Both may hold a password, hence no repr.
+    # What may hold a password or a key has no repr.
     sqlalchemy_database_uri: str = Field("", repr=False)
     redis_url: str = Field("", repr=False)
     jwt_secret_key: SecretStr = SecretStr("")
-    jwt_algorithm: Literal["HS256"] = "HS256"
+    jwt_algorithm: Algorithm = "HS256"
+    jwt_signing_key: SecretStr = SecretStr("")
+    jwt_verifying_keys: list[str] = Field([], repr=False)
+    jwt_verifying_secrets: list[str] = Field([], repr=False)
     jwt_decode_leeway: int = Field(10, ge=0, le=30)
     jwt_encode_issuer: str = Field("carelink", min_length=1)
     jwt_encode_audience: str = Field("carelink-api", min_length=1)

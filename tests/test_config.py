@@ -28,6 +28,9 @@ READ: list[tuple[str, str, Any]] = [
     ("SQLALCHEMY_DATABASE_URI", "postgresql://h/d", "postgresql+psycopg://h/d"),
     ("REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
     ("JWT_ALGORITHM", "HS256", "HS256"),
+    ("JWT_ALGORITHM", "EdDSA", "EdDSA"),
+    ("JWT_VERIFYING_KEYS", '["/run/keys/old.pem"]', ["/run/keys/old.pem"]),
+    ("JWT_VERIFYING_SECRETS", '["an older one"]', ["an older one"]),
     ("JWT_DECODE_LEEWAY", "0", 0),
     ("JWT_DECODE_LEEWAY", "30", 30),
     ("JWT_ENCODE_ISSUER", "123", "123"),
@@ -54,7 +57,9 @@ READ: list[tuple[str, str, Any]] = [
 
 MALFORMED: list[tuple[str, str]] = [
     ("ENV", "prod"), ("ENV", "Production"), ("ENV", ""), ("JWT_ALGORITHM", "none"),
-    ("JWT_ALGORITHM", "RS256"), ("JWT_DECODE_LEEWAY", "31"), ("JWT_DECODE_LEEWAY", "-1"),
+    ("JWT_ALGORITHM", "HS512"), ("JWT_ALGORITHM", "ES256"), ("JWT_ALGORITHM", "rs256"),
+    ("JWT_VERIFYING_KEYS", "/run/keys/old.pem"), ("JWT_VERIFYING_SECRETS", "an older one"),
+    ("JWT_DECODE_LEEWAY", "31"), ("JWT_DECODE_LEEWAY", "-1"),
     ("JWT_DECODE_LEEWAY", "ten"), ("JWT_DECODE_LEEWAY", "1.5"), ("JWT_DECODE_LEEWAY", ""),
     ("JWT_ENCODE_ISSUER", ""), ("JWT_ENCODE_AUDIENCE", ""), ("IDENTITY_CLAIMS", "none"),
     ("ROTATE_REFRESH_TOKENS", "yes"), ("ROTATE_REFRESH_TOKENS", "1"),
@@ -98,7 +103,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, instance: Path, **environ: str) -> 
 
 def test_every_setting_is_read_here() -> None:
     named = {name.lower() for name, _ in MALFORMED} | {name.lower() for name, _, _ in READ}
-    assert set(Settings.model_fields) - {"jwt_secret_key"} <= named
+    assert set(Settings.model_fields) - {"jwt_secret_key", "jwt_signing_key"} <= named
 
 
 @pytest.mark.parametrize(("name", "written", "read"), READ)

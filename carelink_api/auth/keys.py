@@ -1,24 +1,44 @@
-"""The keys that sign tokens. Each is bound by its `kid` to one algorithm (RFC 8725 §3.1)."""
+"""The keys that sign and verify tokens. Each is bound by its `kid` to one algorithm.
+
+A ring is a value: it never changes, and is replaced as a whole (RFC 8725 §3.1, ASVS 11.2.2).
+"""
 
 import base64
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from jwt.exceptions import InvalidTokenError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from jwt.algorithms import HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import InvalidKeyError, InvalidTokenError
 
-from ..config import Settings
+from ..config import PREFIX, Algorithm, Settings, UnsafeSettings
+from ..signing_secret import secret_fault
+from . import pem
+from .pem import PrivateKey, PublicKey
+
+_THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
+"""The members that make a public key, in the order that its thumbprint wants (RFC 7638 §3.2)."""
+_NEW_KEY = {
+    "EdDSA": "openssl genpkey -algorithm ed25519 -out signing.pem",
+    "RS256": "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out signing.pem",
+}
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key, loaded once. For HS256 the same secret signs and verifies."""
+    """One key, loaded once, ready for PyJWT. For HS256 the same secret signs and verifies."""
 
     kid: str
-    algorithm: str
-    signing: str
-    verifying: str
+    algorithm: Algorithm
+    verifying: str | PublicKey = field(repr=False)
+    signing: str | PrivateKey | None = field(default=None, repr=False)
+    """None where only its public half is known."""
+    jwk: Mapping[str, str] | None = field(default=None, repr=False)
+    """The public half as JSON Web Key (RFC 7517); None for a secret, which has none."""
 
 
 class UnknownKey(InvalidTokenError):
@@ -26,18 +46,33 @@ class UnknownKey(InvalidTokenError):
 
 
 class KeyRing:
-    """The keys that verify, and the one that signs."""
+    """The keys that verify, and the one among them that signs."""
 
-    def __init__(self, signing: Key) -> None:
+    def __init__(self, signing: Key, others: Sequence[Key] = ()) -> None:
+        """Raises ValueError for a key that cannot sign, or one that is there twice."""
+        keys = (signing, *others)
         self.signing = signing
-        self._by_kid: Mapping[str, Key] = {signing.kid: signing}
+        self._by_kid: Mapping[str, Key] = {key.kid: key for key in keys}
+        if signing.signing is None:
+            raise ValueError("the key that signs has no private half")
+        if len(self._by_kid) != len(keys):
+            raise ValueError("a key is in the ring twice")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "KeyRing":
-        secret = settings.jwt_secret_key.get_secret_value()
-        digest = hashlib.sha256(b"carelink kid" + secret.encode()).digest()
-        kid = base64.urlsafe_b64encode(digest[:6]).decode()
-        return cls(Key(kid, settings.jwt_algorithm, secret, secret))
+        """Read every key that the settings name. Raises UnsafeSettings with one sentence."""
+        ring = [_signing_key(settings), *_other_keys(settings)]
+        kids = [key.kid for key in ring]
+        for kid in kids:
+            if kids.count(kid) > 1:
+                raise UnsafeSettings(
+                    f"{PREFIX}JWT_VERIFYING_KEYS or {PREFIX}JWT_VERIFYING_SECRETS repeats a key "
+                    f"(kid {kid}): name each key once, and the one that signs nowhere else."
+                )
+        return cls(ring[0], ring[1:])
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._by_kid.values())
 
     def verifying(self, header: Mapping[str, Any]) -> Key:
         """Return the key that a token's header names. Raises UnknownKey.
@@ -50,3 +85,102 @@ class KeyRing:
         if key is None or header.get("alg") != key.algorithm:
             raise UnknownKey("no such key")
         return key
+
+    def jwk_set(self) -> dict[str, Any]:
+        """Return the public keys as JSON Web Key Set (RFC 7517 §5). Secrets have no place in it."""
+        return {"keys": [dict(key.jwk) for key in self if key.jwk is not None]}
+
+
+def secret_key(secret: str) -> Key:
+    """Return the HS256 key of a secret. Raises ValueError for what cannot be one."""
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except InvalidKeyError:
+        raise ValueError("is no secret for HS256") from None
+    digest = hashlib.sha256(b"carelink kid" + secret.encode()).digest()
+    return Key(_base64url(digest[:6]), "HS256", secret, secret)
+
+
+def pair_key(key: PrivateKey | PublicKey) -> Key:
+    """Return the key of a pair, or of its public half alone."""
+    private = key if isinstance(key, RSAPrivateKey | Ed25519PrivateKey) else None
+    public = key.public_key() if isinstance(key, RSAPrivateKey | Ed25519PrivateKey) else key
+    algorithm: Algorithm = "RS256" if isinstance(public, RSAPublicKey) else "EdDSA"
+    members = _public_members(public)
+    kid = _thumbprint(members)
+    jwk = members | {"kid": kid, "alg": algorithm, "use": "sig"}
+    return Key(kid, algorithm, public, private, jwk)
+
+
+def _public_members(public: PublicKey) -> dict[str, str]:
+    if isinstance(public, Ed25519PublicKey):
+        jwk: Mapping[str, str] = OKPAlgorithm.to_jwk(public, as_dict=True)
+    else:
+        jwk = RSAAlgorithm.to_jwk(public, as_dict=True)
+    return {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
+
+
+def _thumbprint(members: Mapping[str, str]) -> str:
+    """RFC 7638 §3: the digest of the members in their order, without any space."""
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    return _base64url(hashlib.sha256(canonical.encode()).digest())
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _signing_key(settings: Settings) -> Key:
+    name, wanted = f"{PREFIX}JWT_SIGNING_KEY", settings.jwt_algorithm
+    given = settings.jwt_signing_key.get_secret_value()
+    if wanted == "HS256":
+        if given:
+            raise UnsafeSettings(
+                f"{name} is set, but with {PREFIX}JWT_ALGORITHM=HS256 it is "
+                f"{PREFIX}JWT_SECRET_KEY that signs; set RS256 or EdDSA, or remove it."
+            )
+        return _secret("JWT_SECRET_KEY", settings.jwt_secret_key.get_secret_value())
+    if not given:
+        raise UnsafeSettings(
+            f"{name} is missing: {PREFIX}JWT_ALGORITHM={wanted} signs with a private key; make one "
+            f"with `{_NEW_KEY[wanted]}`, and set its path."
+        )
+    key = _pem("JWT_SIGNING_KEY", given, settings)
+    if key.signing is None:
+        raise UnsafeSettings(f"{name} is a public key, which cannot sign; set the private one.")
+    if key.algorithm != wanted:
+        raise UnsafeSettings(
+            f"{name} is a key for {key.algorithm}, but {PREFIX}JWT_ALGORITHM is {wanted}; set both "
+            "to the same."
+        )
+    return key
+
+
+def _other_keys(settings: Settings) -> Iterator[Key]:
+    for number, given in enumerate(settings.jwt_verifying_keys, 1):
+        yield _pem(f"JWT_VERIFYING_KEYS, no. {number},", given, settings)
+    for number, secret in enumerate(settings.jwt_verifying_secrets, 1):
+        name = f"JWT_VERIFYING_SECRETS, no. {number},"
+        if settings.is_production and (fault := secret_fault(secret)):
+            raise UnsafeSettings(f"{PREFIX}{name} {fault}.")
+        yield _secret(name, secret)
+
+
+def _secret(name: str, secret: str) -> Key:
+    try:
+        return secret_key(secret)
+    except ValueError as fault:
+        raise UnsafeSettings(f"{PREFIX}{name} {fault}.") from None
+
+
+def _pem(name: str, given: str, settings: Settings) -> Key:
+    try:
+        key = pair_key(pem.load(given))
+    except ValueError as fault:
+        raise UnsafeSettings(f"{PREFIX}{name} {fault}.") from None
+    if settings.is_production and pem.is_exposed(given):
+        raise UnsafeSettings(
+            f"{PREFIX}{name} names {given}, a private key that everybody on this machine can open; "
+            "give it to the account that runs CareLink and set its mode to 0400."
+        )
+    return key

@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import jwt as pyjwt
 from flask import Flask, current_app
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
-from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_jwt_extended import create_access_token, create_refresh_token
 
 from .. import clock
 from ..accounts.models import UserType
@@ -19,13 +18,14 @@ from ..errors import TokenNotValid
 from ..extensions import jwt
 from ..sessions.claims import AccessClaims, RefreshClaims
 from ..sessions.grants import Grant
-from .keys import KeyRing
+from . import jws
+from .keys import Key, KeyRing
+from .pem import PrivateKey
 
 MAX_TOKEN_LENGTH = 8192
 """An access token of the longest name and e-mail address that an account may have fits."""
 CACHED_TOKENS = 2048
 EXTENSION = "carelink.tokens"
-_RING = "carelink.keys"
 Kind = Literal["access", "refresh"]
 C = TypeVar("C", AccessClaims, RefreshClaims)
 
@@ -36,44 +36,38 @@ _SID = re.compile(r"[\w-]{22}\Z", re.ASCII)
 _JTI = re.compile(r"[\w-]{11,64}\Z", re.ASCII)
 _MAX_GENERATION = 2**31 - 2
 _MAX_TIME = 2**33
-_REFUSALS = (
-    pyjwt.PyJWTError,
-    JWTExtendedException,
-    ValueError,
-    TypeError,
-    KeyError,
-    RecursionError,
-)
+_REFUSALS = (pyjwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError)
 
 
-def init_app(app: Flask, settings: Settings, ring: KeyRing) -> None:
-    """Configure Flask-JWT-Extended, which signs and verifies for us."""
+def init_app(app: Flask, settings: Settings) -> None:
+    """Configure Flask-JWT-Extended, which mints for us."""
     app.config.update(
-        JWT_ALGORITHM=settings.jwt_algorithm,
-        JWT_DECODE_ALGORITHMS=[settings.jwt_algorithm],
-        JWT_DECODE_LEEWAY=settings.jwt_decode_leeway,
         JWT_ENCODE_ISSUER=settings.jwt_encode_issuer,
-        JWT_DECODE_ISSUER=settings.jwt_encode_issuer,
         JWT_ENCODE_AUDIENCE=settings.jwt_encode_audience,
-        JWT_DECODE_AUDIENCE=settings.jwt_encode_audience,
+        JWT_ENCODE_NBF=False,  # ours stands in the claims, as `exp` does
+        JWT_ACCESS_TOKEN_EXPIRES=False,
+        JWT_REFRESH_TOKEN_EXPIRES=False,
         JWT_COOKIE_CSRF_PROTECT=False,  # it would add a random claim to every token
     )
     jwt.init_app(app)
-    app.extensions[_RING] = ring
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """Whom a token is for, and the key that signs it: the ring may be replaced meanwhile."""
+
+    user_id: int
+    key: Key
+
+
+@jwt.user_identity_loader
+def _sub(subject: _Subject) -> str:
+    return str(subject.user_id)
 
 
 @jwt.encode_key_loader
-def _signing_key(_identity: str) -> str:
-    return _ring().signing.signing
-
-
-@jwt.decode_key_loader
-def _verifying_key(header: dict[str, Any], _payload: dict[str, Any]) -> str:
-    return _ring().verifying(header).verifying
-
-
-def _ring() -> KeyRing:
-    return cast(KeyRing, current_app.extensions[_RING])
+def _signing_key(subject: _Subject) -> str | PrivateKey | None:
+    return subject.key.signing
 
 
 @dataclass(frozen=True)
@@ -84,30 +78,47 @@ class TokenPair:
     refresh: str
 
 
+@dataclass(frozen=True)
+class _Trust:
+    """A ring, and what it has verified: replaced together, so neither outlives the other."""
+
+    ring: KeyRing
+    verified: BoundedCache[str, AccessClaims]
+
+
 class TokenService:
     """Mints for grants, and verifies what comes back."""
 
     def __init__(self, settings: Settings, ring: KeyRing) -> None:
         self._settings = settings
-        self._ring = ring
+        self.replace_ring(ring)
         self._leeway = settings.leeway
         profiles = settings.session_profiles.by_name().values()
         self._longest = max(profile.absolute_seconds for profile in profiles)
-        self._verified: BoundedCache[str, AccessClaims] = BoundedCache(CACHED_TOKENS)
+
+    @property
+    def ring(self) -> KeyRing:
+        return self._trust.ring
+
+    def replace_ring(self, ring: KeyRing) -> None:
+        """Sign and verify with another ring from now on. What has left it verifies nothing more."""
+        self._trust = _Trust(ring, BoundedCache(CACHED_TOKENS))
 
     def mint(self, grant: Grant) -> TokenPair:
         """Sign both tokens of a grant. A reissued refresh token has the same jti, iat and exp."""
-        return TokenPair(self._mint_access(grant), self._mint_refresh(grant))
+        subject = _Subject(grant.user.id, self.ring.signing)
+        return TokenPair(self._mint_access(grant, subject), self._mint_refresh(grant, subject))
 
     def verify_access(self, token: str) -> AccessClaims:
         """Return the claims of a good access token. Raises TokenNotValid.
 
         The signature of the very same token is checked once per process; its expiry every time.
         """
-        claims = self._verified.get(token)
+        trust = self._trust
+        claims = trust.verified.get(token)
         if claims is None:
-            claims = self._read(token, "access", _access_claims)
-            self._verified.put(token, claims)
+            claims = self._read(token, trust.ring, "access", _access_claims)
+            trust.verified.put(token, claims)
         self._refuse_expired(claims.expires_at)
         return claims
 
@@ -119,26 +130,26 @@ class TokenService:
 
     def read_access(self, token: str) -> AccessClaims:
         """Return the claims of an access token of ours, expired or not. Raises TokenNotValid."""
-        return self._read(token, "access", _access_claims)
+        return self._read(token, self.ring, "access", _access_claims)
 
     def read_refresh(self, token: str) -> RefreshClaims:
         """Return the claims of a refresh token of ours, expired or not. Raises TokenNotValid."""
-        return self._read(token, "refresh", _refresh_claims)
+        return self._read(token, self.ring, "refresh", _refresh_claims)
 
     def _refuse_expired(self, expires_at: int) -> None:
         if clock.wall() >= expires_at + self._leeway.total_seconds():
             raise TokenNotValid("expired")
 
-    def _read(self, token: str, kind: Kind, build: Callable[[Mapping[str, Any]], C]) -> C:
+    def _read(
+        self, token: str, ring: KeyRing, kind: Kind, build: Callable[[Mapping[str, Any]], C]
+    ) -> C:
         """Verify everything but the expiry. Whatever is wrong, it is one constant refusal."""
         if len(token) > MAX_TOKEN_LENGTH or not _SHAPE.match(token):
             raise TokenNotValid()
         try:
-            decode_token(token, allow_expired=True)
-            # Read once more, now verified: the library fills in claims that are missing.
-            found = pyjwt.decode_complete(token, options={"verify_signature": False})
-            self._demand_common(found["header"], found["payload"], kind)
-            return build(found["payload"])
+            header, payload = jws.verified(token, ring)
+            self._demand_common(header, payload, kind)
+            return build(payload)
         except _REFUSALS:
             raise TokenNotValid() from None
 
@@ -151,11 +162,12 @@ class TokenService:
         _demand(payload["aud"] == self._settings.jwt_encode_audience, "aud")
         issued, expires = _time(payload["iat"]), _time(payload["exp"])
         _demand(_time(payload["nbf"]) == issued, "nbf")
+        _demand(issued <= clock.wall() + self._leeway.total_seconds(), "iat")
         # A day more: shortening a profile must not make the tokens of older sessions foreign.
         life = MAX_ACCESS_SECONDS if kind == "access" else self._longest + 24 * 3600
         _demand(issued <= expires <= issued + life, "exp")
 
-    def _mint_access(self, grant: Grant) -> str:
+    def _mint_access(self, grant: Grant, subject: _Subject) -> str:
         claims = self._common(grant, grant.access_jti, grant.issued_at, grant.access_expires.at) | {
             "user_id": grant.user.id,
             "user_type": grant.user.user_type,
@@ -165,20 +177,20 @@ class TokenService:
         if self._settings.identity_claims == "full":
             claims |= {"email": grant.user.email, "name": grant.user.name}
         token: str = create_access_token(
-            str(grant.user.id),
+            subject,
             fresh=grant.fresh,
             additional_claims=claims,
-            additional_headers=self._header("access"),
+            additional_headers=_header(subject.key, "access"),
         )
         return token
 
-    def _mint_refresh(self, grant: Grant) -> str:
+    def _mint_refresh(self, grant: Grant, subject: _Subject) -> str:
         token: str = create_refresh_token(
-            str(grant.user.id),
+            subject,
             additional_claims=self._common(
                 grant, grant.refresh_jti, grant.refresh_issued_at, grant.session.expires_at
             ),
-            additional_headers=self._header("refresh"),
+            additional_headers=_header(subject.key, "refresh"),
         )
         return token
 
@@ -194,8 +206,9 @@ class TokenService:
             "gen": grant.generation,
         }
 
-    def _header(self, kind: Kind) -> dict[str, str]:
-        return {"kid": self._ring.signing.kid, "typ": _TYP[kind]}
+
+def _header(key: Key, kind: Kind) -> dict[str, str]:
+    return {"kid": key.kid, "alg": key.algorithm, "typ": _TYP[kind]}
 
 
 def tokens() -> TokenService:

@@ -95,7 +95,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 def signing_key(app: Flask) -> Key:
     """Return the key with which the application signs."""
-    key: Key = app.extensions["carelink.keys"].signing
+    key: Key = app.extensions["carelink.tokens"].ring.signing
     return key
 
 

@@ -89,7 +89,7 @@ def test_a_refused_token_is_not_remembered_as_good(
 def test_the_memory_for_verified_tokens_is_bounded(app: Flask, pair: Mapping[str, str]) -> None:
     tokens = app.extensions["carelink.tokens"]
     forger = Forger(app, pair["access"])
-    cache: BoundedCache[str, Any] = tokens._verified
+    cache: BoundedCache[str, Any] = tokens._trust.verified
     with app.app_context():
         for number in range(CACHED_TOKENS + 200):
             tokens.verify_access(forger.claims(jti=f"{number:016}"))

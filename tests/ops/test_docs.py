@@ -113,7 +113,7 @@ def test_the_document_and_the_served_routes_are_the_same(
     served = {
         (re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/") and rule.endpoint not in pages
+        if rule.rule.startswith(("/api/", "/.well-known/")) and rule.endpoint not in pages
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert {(path, method) for path, method, _ in _operations(document)} == served
