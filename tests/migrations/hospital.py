@@ -1,0 +1,123 @@
+"""A hospital's data for the tests of the migrations: every column of every table, by name.
+
+Rows are written for the newest revision; an older one takes the columns that it has.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+MORNING = datetime(2026, 3, 2, 6, 45, 12, 345678, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
+_PHC = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$0JtP5Zl4Q5c4W7wq9n0v0g"
+
+
+def _user(id: int, email: str, name: str, user_type: str, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "email": email,
+        "name": name,
+        "user_type": user_type,
+        "unit_id": None,
+        "password_hash": _PHC,
+        "created_at": MORNING - 900 * _HOUR,
+        "password_changed_at": MORNING - 90 * _HOUR,
+        "disabled_at": None,
+        "failed_logins": 0,
+        "blocked_until": None,
+    } | columns
+
+
+def _session(sid: str, user_id: int, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": sid.ljust(22, "-"),
+        "user_id": user_id,
+        "profile": "standard",
+        "device_name": "Ward 7, trolley 2 — „Käthe“",
+        "address": "2001:db8::7",
+        "started_at": MORNING,
+        "expires_at": MORNING + 12 * _HOUR,
+        "latest_expires_at": MORNING + 12 * _HOUR,
+        "shift_id": None,
+        "shift_ends_at": None,
+        "last_active_at": MORNING + _HOUR,
+        "generation": 1,
+        "refresh_jti": (sid + "J").ljust(22, "_"),
+        "refresh_issued_at": MORNING,
+        "predecessor_retired_at": None,
+        "retired": [],
+        "used_generation": 1,
+        "late_reissues": 0,
+        "late_generation": 0,
+        "ended_at": None,
+        "end_reason": None,
+        "refuse_from": None,
+        "change_number": None,
+    } | columns
+
+
+def _event(second: int, event: str, **columns: Any) -> dict[str, Any]:
+    return {
+        "recorded_at": MORNING + timedelta(seconds=second),
+        "event": event,
+        "outcome": "success",
+        "reason": None,
+        "actor": "user:1",
+        "user_id": 1,
+        "sid": "live".ljust(22, "-"),
+        "jti": "liveJ".ljust(22, "_"),
+        "request_id": "wfrWzQiISbc6sdti",
+        "address": "192.0.2.4",
+        "route": "/api/auth/refresh/",
+        "detail": None,
+    } | columns
+
+
+_ENDED = MORNING + 2 * _HOUR
+_ROTATED = {
+    "generation": 7,
+    "used_generation": 6,
+    "predecessor_retired_at": MORNING + _HOUR,
+    "retired": [[5, 1772437512.345678], [6, 1772437519.5]],
+    "late_reissues": 2,
+    "late_generation": 6,
+}
+HOSPITAL: dict[str, list[dict[str, Any]]] = {
+    "units": [
+        {"id": 1, "name": "Notaufnahme", "session_profile": "high_security"},
+        {"id": 2, "name": "病棟 7", "session_profile": None},
+    ],
+    "users": [
+        _user(1, "käthe@ward.example", "Käthe Nuñez", "nurse", unit_id=1),
+        _user(2, "doc@ward.example", "Ömer O'Neil", "doctor", unit_id=2, failed_logins=3),
+        _user(3, "gone@ward.example", "Gone", "admin", disabled_at=MORNING),
+        _user(9, "patient@home.example", "P", "patient", blocked_until=MORNING + _HOUR),
+    ],
+    "appointments": [
+        {
+            "id": 4,
+            "doctor_id": 2,
+            "patient_id": 9,
+            "starts_at": MORNING + 3 * _HOUR,
+            "ends_at": MORNING + 4 * _HOUR,
+            "status": "booked",
+            "description": "Control of the wound; bring the x-rays",
+        }
+    ],
+    "sessions": [
+        _session("live", 1, profile="high_security", **_ROTATED),
+        _session("new", 2, device_name=None, address=None, used_generation=0),
+        _session("shift", 1, shift_id=3, shift_ends_at=MORNING + 9 * _HOUR,
+                 refuse_from=MORNING + 8 * _HOUR, change_number=41),
+        _session("ended", 2, ended_at=_ENDED, end_reason="reused", refuse_from=_ENDED,
+                 change_number=2**40),
+    ],
+    "change_counter": [
+        {"value": 2**40, "refuse_logins_before": MORNING - 30 * _HOUR},
+    ],
+    "audit_events": [
+        _event(1, "login:succeeded", jti=None),
+        _event(2, "session:reused", outcome="alert", reason="reused",
+               detail={"generations_back": 3, "why": "„retired“"}),
+        _event(77, "login:refused", outcome="refused", actor=None, user_id=None, sid=None),
+    ],
+}  # fmt: skip
