@@ -1,4 +1,4 @@
-"""The secret that signs tokens: what makes one too weak, and where development keeps its own."""
+"""The secret that signs tokens: what makes one too weak, and how one is kept in a file."""
 
 import os
 import secrets
@@ -26,7 +26,7 @@ def secret_fault(secret: str) -> str | None:
 
 
 def kept_secret(path: Path) -> str:
-    """Return the secret that development keeps in `path`, making it on the first call."""
+    """Return the secret that is kept in `path`, making it on the first call."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     draft.touch(mode=0o600)
