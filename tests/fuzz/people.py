@@ -1,0 +1,84 @@
+"""Who fuzzes: an account of a kind, logged in anew for each request.
+
+A request may log out, log out everywhere or change the password. The next one starts with good
+credentials all the same, so that it reaches what lies behind them.
+"""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from schemathesis import AuthContext, Case, GenerationMode
+
+from tests.auth_helper import PASSWORD, Account, Auth
+
+LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
+"""Operations whose body carries a token, and the member that does."""
+NEW_PASSWORD = "seven umbrellas on the quay"
+
+
+@dataclass
+class Person:
+    """One user type's accounts. As a provider of Schemathesis it authenticates each request."""
+
+    auth: Auth
+    user_type: str
+    unit: str
+    account: Account = field(init=False)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        self.account = self.make_account()
+
+    def make_account(self) -> Account:
+        """Return another account of the kind."""
+        email = f"{self.user_type}-{next(self._numbers)}@ward.example"
+        return self.auth.create_user(email, self.user_type, unit=self.unit, profile="high_security")
+
+    def log_in(self, account: Account | None = None) -> dict[str, Any]:
+        """Return a new session's answer."""
+        response = self.auth.login((account or self.account).email)
+        if response.status_code == 401:  # it has been guessed at too often
+            self.account = self.make_account()
+            response = self.auth.login(self.account.email)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.get_json()
+        return answer
+
+    def get(self, case: Case, context: AuthContext) -> dict[str, Any]:
+        """Return credentials for one request; those for a password change are its own."""
+        return self.log_in(self.make_account() if _operation(case) == "password" else None)
+
+    def set(self, case: Case, data: dict[str, Any], context: AuthContext) -> None:
+        """Put them into the header and, in every second valid request, into the body too."""
+        case.headers["Authorization"] = f"Bearer {data['access']}"
+        valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+        if valid and next(self._numbers) % 2:
+            self._put_live_values(case, data)
+
+    def _put_live_values(self, case: Case, data: dict[str, Any]) -> None:
+        operation, body = _operation(case), case.body
+        linked = case.meta is not None and case.meta.phase.name == "stateful"
+        if operation == "login" and isinstance(body, dict):
+            case.body = _no_other_type(body) | self._credentials()
+        elif operation == "password" and isinstance(body, dict):
+            case.body = body | {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        elif linked:
+            return
+        elif operation in LIVE_TOKENS and isinstance(body, dict):
+            case.body = body | {LIVE_TOKENS[operation]: data["refresh"]}
+        elif operation == "end_session":
+            case.path_parameters = {"sid": self.log_in()["session"]["id"]}
+
+    def _credentials(self) -> dict[str, str]:
+        return {"email": self.account.email, "password": self.account.password}
+
+
+def _operation(case: Case) -> str:
+    """Return the operation's id; an alias counts as what it is an alias of."""
+    found: str = case.operation.definition.raw["operationId"]
+    return found.removesuffix("_alias")
+
+
+def _no_other_type(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "user_type"}

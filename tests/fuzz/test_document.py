@@ -1,0 +1,160 @@
+"""The application keeps to its own document, whoever asks and whatever is sent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session as Sql
+
+from carelink_api import clock
+from carelink_api.clinical.models import Appointment
+from carelink_api.extensions import db
+from tests.auth.helpers import SQLITE
+from tests.auth_helper import Auth
+from tests.conftest import MakeServer
+from tests.fuzz import campaign
+from tests.fuzz.campaign import Report
+from tests.fuzz.invariants import (
+    Trail,
+    assert_kept_secret,
+    assert_one_event_each,
+    assert_sessions_are_whole,
+    assert_the_log_is_quiet,
+    assert_the_trail_only_grew,
+    audit_trail,
+)
+from tests.fuzz.people import Person
+from tests.servers import ApiServer
+
+PHASES = {"examples", "coverage", "fuzzing", "stateful"}
+# A stranger's tokens are made up, sometimes with a comma: two credentials, a 400.
+STRANGER = {"expected-statuses": ["2xx", "400", "401", "404", "429"]}
+
+
+@dataclass
+class Ward:
+    """One running server, and somebody whom nothing of it all concerns."""
+
+    server: ApiServer
+    auth: Auth
+    engine: Engine
+    redis: redis.Redis
+    bystander: dict[str, Any]
+    trail: Trail
+
+    def person(self, user_type: str) -> Person:
+        """Return somebody to fuzz as, who has an appointment where the type can have one."""
+        person = Person(self.auth, user_type, "ICU")
+        if user_type in ("doctor", "patient"):
+            self._make_appointment(person)
+        return person
+
+    def _make_appointment(self, person: Person) -> None:
+        now = clock.now()
+        with Sql(self.engine) as sql:
+            sql.add(
+                Appointment(
+                    doctor_id=person.account.id,
+                    patient_id=person.account.id,
+                    starts_at=now,
+                    ends_at=now + timedelta(hours=1),
+                    status="booked",
+                    description="Follow-up",
+                )
+            )
+            sql.commit()
+
+    def assert_unharmed(self, report: Report) -> None:
+        """Nothing was found, nobody else is affected, and stores and log are as they must be."""
+        assert not report.failures, "\n".join(report.failures)
+        assert self.auth.me(self.bystander["access"]).status_code == 200
+        assert self.auth.refresh(self.bystander["refresh"]).get_json()["reissued"] is False
+        trail = audit_trail(self.engine)
+        assert_the_trail_only_grew(self.trail, trail)
+        assert_sessions_are_whole(self.engine, self.auth.app)
+        assert_one_event_each(self.engine)
+        assert_the_log_is_quiet(self.server)
+        secrets = report.secrets | {self.bystander["access"], self.bystander["refresh"]}
+        assert_kept_secret(secrets, self.server, trail, self.redis)
+
+
+@pytest.fixture
+def make_ward(
+    app: Flask, auth: Auth, api_server: MakeServer, redis_client: redis.Redis
+) -> Callable[..., Ward]:
+    """Start a server on the stores of `app`, which makes accounts and logs in without limits."""
+
+    def make(**settings: Any) -> Ward:
+        server = api_server(workers=1, blocking_threads=4, **settings)
+        auth.create_user("bystander@ward.example", "nurse", unit="ICU", profile="high_security")
+        bystander = auth.tokens("bystander@ward.example")
+        with app.app_context():
+            engine = db.engine
+        return Ward(server, auth, engine, redis_client, bystander, audit_trail(engine))
+
+    return make
+
+
+@pytest.fixture
+def ward(make_ward: Callable[..., Ward]) -> Ward:
+    return make_ward()
+
+
+@SQLITE
+def test_a_stranger_finds_nothing(ward: Ward) -> None:
+    report = campaign.run(ward.server, None, aliases=True, positive_data_acceptance=STRANGER)
+    ward.assert_unharmed(report)
+    assert set(report.phases) >= PHASES
+    assert report.total(200) == report.statuses["jwks"][200]
+    assert report.total(401) > 100
+
+
+@SQLITE
+def test_a_nurse_finds_nothing(ward: Ward) -> None:
+    report = campaign.run(ward.server, ward.person("nurse"), aliases=True)
+    ward.assert_unharmed(report)
+    assert set(report.phases) >= PHASES
+    assert_it_went_deep(report, "nurse")
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_doctor_finds_nothing_on_postgresql(ward: Ward) -> None:
+    report = campaign.run(ward.server, ward.person("doctor"))
+    ward.assert_unharmed(report)
+    assert set(report.phases) >= PHASES
+    assert_it_went_deep(report, "doctor")
+
+
+@SQLITE
+@pytest.mark.parametrize("user_type", ["patient", "ops"])
+def test_another_user_finds_nothing(user_type: str, ward: Ward) -> None:
+    """Every bound of every field is tried above; it does not depend on who asks."""
+    person = ward.person(user_type)
+    report = campaign.run(ward.server, person, every_bound=False, examples=10)
+    ward.assert_unharmed(report)
+    assert set(report.phases) >= PHASES - {"coverage"}
+    assert_it_went_deep(report, user_type)
+
+
+@SQLITE
+def test_throttled_answers_are_documented_too(make_ward: Callable[..., Ward]) -> None:
+    ward = make_ward(ratelimit_enabled=True)
+    report = campaign.run(
+        ward.server, None, token_endpoints_only=True, positive_data_acceptance=STRANGER
+    )
+    ward.assert_unharmed(report)
+    assert report.statuses["login"][429]
+
+
+def assert_it_went_deep(report: Report, user_type: str) -> None:
+    """Every operation has also done what it is for, and refused what it must."""
+    for operation, statuses in report.statuses.items():
+        forbidden = operation == "list_appointments" and user_type not in ("doctor", "patient")
+        assert statuses[403 if forbidden else 200], (operation, statuses)
+        assert operation == "jwks" or statuses[401] or statuses[400], (operation, statuses)
+    assert report.total(422) >= 10
