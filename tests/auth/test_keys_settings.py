@@ -120,6 +120,7 @@ def test_a_key_of_another_algorithm_is_refused(ed_file: str, rsa_file: str) -> N
         ("-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----", "no key in PEM"),
         ("-----BEGIN CERTIFICATE-----\nMC4CAQ\n-----END CERTIFICATE-----", "no key in PEM"),
     ],
+    ids=["public", "encrypted", "Ed448", "P-256", "1024", "e=3", "damaged", "certificate"],
 )
 @pytest.mark.parametrize("env", ["production", "development"])
 def test_what_cannot_sign_is_refused_everywhere(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from carelink_api.config import Settings
 from carelink_api.ops import doctor, doctor_stores
 from carelink_api.ops.doctor import Finding, State
 from carelink_api.ops.doctor_stores import ClockReading, DatabaseFacts
+from tests.auth.pairs import ed25519_pair, key_file, private_pem, public_pem, rsa_pair
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
 from tests.ops.commands import NO_DATABASES, NO_REDIS, sqlite_only
@@ -63,6 +65,10 @@ def test_good_settings_of_production_are_all_fine() -> None:
         (doctor.check_environment, {"env": "development"}, WARN),
         (doctor.check_secret, {"jwt_secret_key": "short"}, UNSAFE),
         (doctor.check_secret, {"jwt_secret_key": "short", "env": "development"}, WARN),
+        (doctor.check_old_secrets, {"jwt_verifying_secrets": ["older"]}, OK),
+        (doctor.check_keys, {"jwt_algorithm": "EdDSA"}, UNSAFE),
+        (doctor.check_keys, {"jwt_algorithm": "EdDSA", "env": "development"}, UNSAFE),
+        (doctor.check_key_length, {"jwt_algorithm": "EdDSA"}, OK),
         (doctor.check_password_hash, {"password_hash_memory_kib": 19455}, UNSAFE),
         (doctor.check_password_hash,
          {"password_hash_memory_kib": 36864, "password_hash_iterations": 1}, UNSAFE),
@@ -110,6 +116,34 @@ def test_a_lost_response_window_longer_than_any_access_token_is_a_warning() -> N
     profiles = dict.fromkeys(("standard", "high_security", "extended"), profile)
     settings = given(session_profiles=profiles, lost_response_window_seconds=601)
     assert "access token" in doctor.check_lost_response(settings).why
+
+
+def test_keys_that_last_and_are_nobody_else_s_are_fine(tmp_path: Path) -> None:
+    path = key_file(tmp_path / "ed.pem", private_pem(ed25519_pair()))
+    longer = key_file(tmp_path / "rsa.pem", public_pem(rsa_pair(3072)), 0o644)
+    settings = given(jwt_algorithm="EdDSA", jwt_signing_key=path, jwt_verifying_keys=[longer])
+    assert set(judged(doctor.check_settings(settings)).values()) == {OK}
+    assert doctor.check_keys(settings).found == "EdDSA signs; 2 verify"
+
+
+def test_a_private_key_that_everybody_can_open_is_told_in_development(tmp_path: Path) -> None:
+    path = key_file(tmp_path / "ed.pem", private_pem(ed25519_pair()), 0o644)
+    ring = {"jwt_algorithm": "EdDSA", "jwt_signing_key": path}
+    finding = doctor.check_keys(given(env="development", **ring))
+    assert (finding.state, path in finding.found) == (WARN, True)
+    assert doctor.check_keys(given(**ring)).state is UNSAFE
+
+
+def test_a_short_key_and_a_secret_left_behind_are_warnings(tmp_path: Path) -> None:
+    path = key_file(tmp_path / "rsa.pem", private_pem(rsa_pair(2048)))
+    ring = {"jwt_algorithm": "RS256", "jwt_signing_key": path}
+    settings = given(**ring, jwt_verifying_secrets=["q8Xw2-nR5tB7yK1mC4vZ6jH9sL3pF0dG"])
+    told = judged(doctor.check_settings(settings))
+    assert {name for name, state in told.items() if state is WARN} == {
+        "length of keys",
+        "old secrets",
+    }
+    assert UNSAFE not in told.values()
 
 
 def test_no_finding_shows_a_secret() -> None:
