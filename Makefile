@@ -22,6 +22,7 @@ run: .venv/installed-run
 	@$(python) -m carelink_api.development
 
 test: .venv/installed-all
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null || echo "nginx is missing, so tests of the production shape will fail: install it (Debian, Ubuntu: apt-get install nginx-light; macOS: brew install nginx)."
 	@$(python) -m pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report term
 
 lint: .venv/installed-all
