@@ -1,5 +1,6 @@
 """CareLink: the login and session service of a hospital. `create_app` puts it together."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from flask import Flask
@@ -7,6 +8,7 @@ from flask import Flask
 from . import embedded, errors, logs, redis_client, web
 from .accounts.passwords import EXTENSION as PASSWORDS
 from .accounts.passwords import PasswordHasher
+from .api import FastJson
 from .auth import throttles
 from .auth import tokens as auth_tokens
 from .auth.jwks import bp as jwks_blueprint
@@ -45,10 +47,12 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
         settings = settings.model_copy(update={"redis_url": url})
     logs.configure(settings.log_level)
     app.extensions["carelink.settings"] = settings
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read as they are documented
+    app.json = FastJson(app)
+    app.session_interface = web.NoFlaskSession()
     _bind_extensions(app, settings)
-    _wire(app, settings, background=background)
-    web.init_app(app, settings)
+    threads = _wire(app, settings, background=background)
+    # With the first request of any kind: only then the server has forked.
+    web.init_app(app, settings, on_arrival=threads if background else ())
     errors.register(app)
     api.register_blueprint(auth_blueprint)
     api.register_blueprint(own_blueprint)
@@ -80,8 +84,10 @@ def _bind_extensions(app: Flask, settings: Settings) -> None:
     )
 
 
-def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
-    """Build the core's parts once and hand each what it needs."""
+def _wire(
+    app: Flask, settings: Settings, *, background: bool
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Build the core's parts once and hand each what it needs; return what starts the threads."""
     ring = KeyRing.from_settings(settings)
     auth_tokens.init_app(app, settings)
     tokens = auth_tokens.TokenService(settings, ring)
@@ -101,7 +107,5 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> None:
         verify_access=tokens.verify_access,
         own_sessions=BoundedCache(OWN_SESSIONS_KEPT),
     )
-    if background:  # with the first request of any kind: only then the server has forked
-        app.before_request(beating.ensure_running)
-        app.before_request(writing.ensure_running)
     throttles.init_app(app, settings, client, auth_blueprint.name)
+    return beating.ensure_running, writing.ensure_running

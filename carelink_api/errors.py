@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import structlog
-from flask import Flask, Response, g
+from flask import Flask, Response, request
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -18,6 +18,8 @@ from werkzeug.exceptions import HTTPException
 log = structlog.get_logger(__name__)
 
 BEARER = 'Bearer realm="carelink"'
+REQUEST_ID = "carelink.request_id"
+"""In the WSGI environment: the id under which this request is logged and audited."""
 
 
 class CareLinkError(Exception):
@@ -175,7 +177,7 @@ def problem(
         "detail": detail,
         "code": code,
         **members,
-        "request_id": g.get("request_id"),
+        "request_id": request.environ[REQUEST_ID],
     }
     text = json.dumps(body, separators=(",", ":")) + "\n"
     return Response(text, status, headers or {}, content_type="application/problem+json")

@@ -18,6 +18,7 @@ from redis.sentinel import Sentinel
 
 from .config import UnsafeSettings
 from .redis_cluster import Cluster, ClusterLimits
+from .redis_lookup import LookupRedis
 
 REQUEST_TIMEOUT_SECONDS = 0.1
 Client = redis.Redis
@@ -83,7 +84,7 @@ def build(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> Clie
     """Return a client for any supported URL. It connects on first use."""
     target, options = parse(url), _limits(timeout_seconds)
     if target.kind == "single":
-        return redis.Redis.from_url(url, **options)
+        return LookupRedis.from_url(url, **options)
     options |= {"username": target.username, "password": target.password}
     # Typed loosely: redis-py has no common base class for what behaves alike.
     connect: Any = {"sentinel": _sentinel, "cluster": _cluster}[target.kind]
@@ -93,7 +94,7 @@ def build(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> Clie
 def _sentinel(target: RedisTarget, options: dict[str, Any]) -> Any:
     connect: Any = Sentinel
     return connect(list(target.nodes), sentinel_kwargs=options, **options).master_for(
-        target.service
+        target.service, redis_class=LookupRedis
     )
 
 

@@ -58,10 +58,10 @@ class ActivityLog:
 
     def note(self, sid: str, generation: int, now: float, *, active: bool) -> None:
         """Note one authenticated call; `active` says that the user caused it."""
-        noted = Note(generation, now if active else 0.0)
         written = self._written.get(sid)
         if written is not None and not active and written.generation >= generation:
             return
+        noted = Note(generation, now if active else 0.0)
         with self._lock:
             self._pending[sid] = noted.merged(self._pending.get(sid))
         if _is_due(noted, written, now):

@@ -189,6 +189,7 @@ def test_other_routes_never_touch_the_limiter(
 ) -> None:
     access = auth.tokens()["access"]
     assert app.extensions["carelink"].pulse.beat()
+    assert auth.me(access).status_code == 200  # connects
     redis_client.config_resetstat()
     for path in ("/", "/health/live/", "/api/openapi.json", "/nothing"):
         auth.get(path)
