@@ -4,6 +4,7 @@ A request may log out, log out everywhere or change the password. The next one s
 credentials all the same, so that it reaches what lies behind them.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -26,6 +27,8 @@ class Person:
     unit: str
     account: Account = field(init=False)
     _numbers: "count[int]" = field(default_factory=count)
+    _valid: Counter[str] = field(default_factory=Counter)
+    """How many valid requests went to each route."""
 
     def __post_init__(self) -> None:
         self.account = self.make_account()
@@ -50,11 +53,12 @@ class Person:
         return self.log_in(self.make_account() if _operation(case) == "password" else None)
 
     def set(self, case: Case, data: dict[str, Any], context: AuthContext) -> None:
-        """Put them into the header and, in every second valid request, into the body too."""
+        """Put them into the header, and into the body of every second valid request to a route."""
         case.headers["Authorization"] = f"Bearer {data['access']}"
-        valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
-        if valid and next(self._numbers) % 2:
-            self._put_live_values(case, data)
+        if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
+            self._valid[case.path] += 1
+            if self._valid[case.path] % 2:
+                self._put_live_values(case, data)
 
     def _put_live_values(self, case: Case, data: dict[str, Any]) -> None:
         operation, body = _operation(case), case.body
