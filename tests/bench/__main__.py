@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import flask_migrate
 import httpx
@@ -15,13 +16,16 @@ from carelink_api import create_app
 from carelink_api.config import Settings
 from carelink_api.sessions.runtime import runtime
 from tests.auth_helper import PASSWORD, Auth
-from tests.bench.load import Measured, get, measure, post
+from tests.bench.counts import counted
+from tests.bench.load import Measured, Requests, get, measure, post
 from tests.conftest import TEST_SETTINGS
 from tests.servers import ApiServer, PostgresServer, ValkeyServer
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 CONNECTIONS = 8
 HASHING = {"password_hash_memory_kib": 19456, "password_hash_iterations": 2}
+LOGOUTS = 20
+"""Sessions of each connection to log out of; a user may have no more."""
 LOGINS_BESIDE = 4
 """Clients that log in meanwhile, with accounts of their own: the cap ends a user's old sessions."""
 
@@ -32,19 +36,20 @@ class BareServer(ApiServer):
     app = "tests.bench.bare:app"
 
 
+def settings_for(database: str, redis_url: str) -> dict[str, Any]:
+    stores = {"sqlalchemy_database_uri": database, "redis_url": redis_url}
+    return TEST_SETTINGS | HASHING | stores
+
+
 def environment(database: str, redis_url: str) -> dict[str, str]:
-    settings = TEST_SETTINGS | HASHING | {
-        "sqlalchemy_database_uri": database, "redis_url": redis_url,
-    }  # fmt: skip
+    settings = settings_for(database, redis_url)
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
     return {f"CARELINK_{name.upper()}": text for name, text in texts.items()}
 
 
 def prepare(database: str, redis_url: str) -> None:
     """Migrate, and make an account for each connection."""
-    values = TEST_SETTINGS | HASHING
-    settings = Settings(**values, sqlalchemy_database_uri=database, redis_url=redis_url)
-    app = create_app(settings, background=False)
+    app = create_app(Settings(**settings_for(database, redis_url)), background=False)
     with app.app_context():
         flask_migrate.upgrade()
         for i in range(CONNECTIONS + LOGINS_BESIDE):
@@ -56,6 +61,7 @@ def main() -> None:
     table = Table(title=f"{CONNECTIONS} connections, 2 workers, {SECONDS:g} s each")
     for heading in ("what", "requests/s", "p50 ms", "p99 ms", "CPU µs", "answers"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
+    tables = [table]
     with ValkeyServer() as valkey, PostgresServer() as postgres:
         with _serving(BareServer({"BENCH_REDIS_URL": valkey.url})) as bare:
             for name, path in (("bare route", "/plain"), ("bare route, one GET", "/redis")):
@@ -67,8 +73,10 @@ def main() -> None:
             prepare(database, valkey.url)
             with _serving(ApiServer(environment(database, valkey.url))) as server:
                 _measure_api(table, name, server)
+            tables.append(counted(settings_for(database, valkey.url), valkey, title=name))
         _add_memory(table, valkey)
-    Console(width=100).print(table)
+    for each in tables:
+        Console(width=100).print(each)
 
 
 def _measure_api(table: Table, name: str, server: ApiServer) -> None:
@@ -81,6 +89,7 @@ def _measure_api(table: Table, name: str, server: ApiServer) -> None:
     latest = [pair["refresh"] for pair in pairs]
     _add(table, f"refresh, {name}", _run(server, _refreshing(latest)))
     _add(table, f"login, {name}", _run(server, lambda i, _: _login(i)))
+    _add(table, f"logout, {name}", _run_logouts(server))
 
 
 def _refreshing(latest: list[str]) -> Callable[[int, bytes | None], bytes]:
@@ -95,6 +104,18 @@ def _refreshing(latest: list[str]) -> Callable[[int, bytes | None], bytes]:
 def _login(i: int) -> bytes:
     body = {"email": f"nurse{i}@ward.example", "password": PASSWORD}
     return post("/api/auth/login/", json.dumps(body))
+
+
+def _run_logouts(server: ApiServer) -> Measured:
+    """Log in first, as many times as it takes; then only log out."""
+    kept = [[_log_in(server, i)["refresh"] for _ in range(LOGOUTS)] for i in range(CONNECTIONS)]
+    waiting = [iter(tokens) for tokens in kept]
+
+    def next_logout(i: int, _: bytes | None) -> bytes | None:
+        token = next(waiting[i], None)
+        return token and post("/api/auth/logout/", json.dumps({"refresh": token}))
+
+    return _run(server, next_logout)
 
 
 def _log_in(server: ApiServer, i: int) -> dict[str, str]:
@@ -123,9 +144,7 @@ def _logins_beside(server: ApiServer) -> Iterator[None]:
             thread.join()
 
 
-def _run(
-    server: ApiServer, requests: Callable[[int, bytes | None], bytes], seconds: float = SECONDS
-) -> Measured:
+def _run(server: ApiServer, requests: Requests, seconds: float = SECONDS) -> Measured:
     return measure(
         server.port, requests, server_pid=server.pid, connections=CONNECTIONS, seconds=seconds
     )

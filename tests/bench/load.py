@@ -13,6 +13,10 @@ import psutil
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
+Requests = Callable[[int, bytes | None], bytes | None]
+"""Makes a connection's next request from its last answer; None where it has no more."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """What one run has shown."""
@@ -49,30 +53,35 @@ class _Connection:
 
 def measure(
     port: int,
-    requests: Callable[[int, bytes | None], bytes],
+    requests: Requests,
     *,
     server_pid: int,
     connections: int = 8,
     seconds: float = 4.0,
 ) -> Measured:
-    """Ask for `seconds`; `requests(i, body)` makes connection i's next one from its last answer."""
+    """Ask for `seconds`, or until no connection has a request left."""
     family = [psutil.Process(server_pid), *psutil.Process(server_pid).children(recursive=True)]
     clients = {(c := _Connection(port)).socket.fileno(): (i, c) for i in range(connections)}
     poll = select.epoll()
     for number, (i, client) in clients.items():
         poll.register(number, select.EPOLLIN)
-        client.send(requests(i, None))
+        client.send(requests(i, None) or b"")
     statuses: dict[int, int] = {}
     latencies: list[float] = []
     cpu_before, started = _cpu(family), time.perf_counter()
-    while time.perf_counter() - started < seconds:
+    waiting = connections
+    while waiting and time.perf_counter() - started < seconds:
         for number, _ in poll.poll(1):
             i, client = clients[number]
             answer = client.receive()
             if answer is not None:
                 latencies.append(time.perf_counter() - client.sent_at)
                 statuses[answer[0]] = statuses.get(answer[0], 0) + 1
-                client.send(requests(i, answer[1]))
+                following = requests(i, answer[1])
+                if following is None:
+                    waiting -= 1
+                else:
+                    client.send(following)
     elapsed, cpu = time.perf_counter() - started, _cpu(family) - cpu_before
     for _, client in clients.values():
         client.socket.close()
