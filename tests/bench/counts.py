@@ -72,8 +72,8 @@ def _requests(auth: Auth) -> list[tuple[str, Callable[[], Any]]]:
         assert answer.status_code == 200
         pair.update(answer.get_json())
 
-    auth.me(pair["access"])  # the first look is SQL's
     refresh()
+    auth.me(pair["access"])  # a token's first look is SQL's
     return [
         ("login", lambda: auth.tokens(EMAIL)),
         ("me", lambda: auth.me(pair["access"])),
