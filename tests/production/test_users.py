@@ -1,0 +1,78 @@
+"""The application's user in Valkey and PostgreSQL may do its work and nothing else."""
+
+import json
+
+import psycopg
+import pytest
+import redis
+
+from tests.auth_helper import Account
+from tests.e2e.clients import Api, granted
+from tests.production.site import Site
+
+FORBIDDEN = (
+    *("FLUSHALL", "FLUSHDB", "CONFIG GET *", "CONFIG SET maxmemory 1", "SHUTDOWN", "OBJECT HELP"),
+    *("KEYS *", "ACL LIST", "ACL WHOAMI", "MONITOR", "SAVE", "BGREWRITEAOF", "CLIENT LIST"),
+    *("CLIENT KILL ID 1", "SCRIPT FLUSH", "EVAL return(1) 0", "FUNCTION LIST", "DEL carelink:x"),
+    *("REPLICAOF NO ONE", "SUBSCRIBE x", "PUBLISH x y", "MIGRATE h 1 k 0 1", "SWAPDB 0 1"),
+    *("RENAME carelink:a carelink:b", "PERSIST carelink:a", "GETDEL carelink:a", "RANDOMKEY"),
+    *("SET other x", "MGET other", "MGET carelink:a other", "UNLINK other", "SELECT 1"),
+)
+
+
+@pytest.mark.parametrize("words", FORBIDDEN)
+def test_the_application_may_not(words: str, site: Site) -> None:
+    with site.denylist.carelink() as client, pytest.raises(redis.ResponseError) as refused:
+        client.execute_command(*words.split())
+    assert "permission" in str(refused.value).lower()
+
+
+def test_no_script_reaches_a_key_of_others(site: Site) -> None:
+    with site.denylist.carelink() as client:
+        sha = client.script_load("return redis.call('MGET', 'other')")
+        with pytest.raises(redis.ResponseError, match=r"(?i)permission|ACL|access"):
+            client.evalsha(sha, 0)
+
+
+def test_nobody_gets_in_without_a_password(site: Site) -> None:
+    for credentials in ({}, {"password": "x"}, {"username": "carelink", "password": "x"}):
+        with site.denylist.client(**credentials) as client, pytest.raises(redis.RedisError):
+            client.ping()
+
+
+def test_every_feature_works_with_what_the_application_may_do(
+    site: Site, api: Api, user: Account
+) -> None:
+    with site.denylist.operator() as operator:
+        operator.acl_log_reset()
+        pair = granted(api.refresh(api.tokens(user)["refresh"]))
+        granted(api.logout(pair["refresh"]))
+        assert list(operator.scan_iter("*carelink:limits*", count=1000))
+        before = json.loads(site.flask("denylist", "status", "--json"))
+        assert before["entries"]["sessions"] == before["should_hold_sessions"] > 0
+        assert before["warnings"] == []
+        flushed = json.loads(site.flask("denylist", "flush", "--yes", "--json"))
+        assert flushed["removed"] == sum(flushed["before"].values()) > 0
+        reloaded = json.loads(site.flask("denylist", "reload", "--json"))
+        assert reloaded["after"]["sessions"] == before["should_hold_sessions"]
+        site.flask("housekeep", "--once")
+        site.flask("doctor")
+        assert operator.acl_log() == []
+
+
+def test_the_role_owns_its_database_and_nothing_else(site: Site) -> None:
+    url = (site.places.folder / "secrets/api/CARELINK_SQLALCHEMY_DATABASE_URI").read_text()
+    with psycopg.connect(url, autocommit=True) as carelink:
+        for statement in (
+            "CREATE ROLE x",
+            "CREATE DATABASE x",
+            "SELECT pg_read_file('/etc/passwd')",
+            "ALTER SYSTEM SET fsync = off",
+            "COPY audit_events TO PROGRAM 'true'",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                carelink.execute(statement)
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(url, dbname="postgres")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url, password="x")
