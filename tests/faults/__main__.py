@@ -24,7 +24,7 @@ class Table:
 def main() -> int:
     table = Table()
     status = pytest.main(["tests/faults", *sys.argv[1:]], plugins=[table])
-    print(HEADER, *sorted(table.rows), sep="\n")
+    print(HEADER, *sorted(table.rows, key=lambda row: row.split("|")), sep="\n")
     return int(status)
 
 

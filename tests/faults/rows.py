@@ -8,8 +8,8 @@ PROPERTY = "fault"
 """Under this name a test hands its row to whoever prints them (`record_property`)."""
 NOTICEABLE_SECONDS = 0.1
 HEADER = (
-    "| store | fault | clients in good standing see | for how long | a log-out is answered"
-    " | a revoked session's last 200 | measured by `python -m tests.faults -k` |\n"
+    "| store | fault | clients in good standing see | slow (≥ 100 ms), until"
+    " | a log-out is answered | a revoked session's last 200 | `python -m tests.faults -k` |\n"
     "|---|---|---|---|---|---|---|"
 )
 
@@ -24,8 +24,10 @@ class Row:
     statuses: Counter[int] = field(default_factory=Counter)
     """Of the clients in good standing."""
     slowest: float = 0.0
-    noticeable_until: float = 0.0
-    """When, after the fault began, a healthy client last waited noticeably or was not served."""
+    noticed: int = 0
+    """How many of those answers took 100 ms or more, or were no 200."""
+    noticed_until: float = 0.0
+    """When the last of them came, counted from when the fault began."""
     endings: Counter[int] = field(default_factory=Counter)
     slowest_ending: float = 0.0
     last_accepted: float = -math.inf
@@ -36,7 +38,9 @@ class Row:
             self.store,
             self.fault,
             f"{_counted(self.statuses)}, the slowest after {_ms(self.slowest)}",
-            f"{self.noticeable_until:.1f} s" if self.noticeable_until else "–",
+            f"{self.noticed} slow, until {self.noticed_until:.1f} s"
+            if self.noticed
+            else "none slow",
             f"{_counted(self.endings)}, the slowest after {_ms(self.slowest_ending)}",
             f"{_ms(self.last_accepted)} after" if self.last_accepted > 0 else "none after it",
             f"`{self.test}`",

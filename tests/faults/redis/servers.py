@@ -106,6 +106,18 @@ class Cluster:
     def __init__(self, nodes: list[Valkey]) -> None:
         self.nodes = nodes
 
+    @contextmanager
+    def replica(self, primary: Valkey) -> Iterator[Valkey]:
+        """Run a replica of one node, in step with it."""
+        with _node({}) as node:
+            _meet(node, primary)
+            self.nodes.append(node)
+            wait_for(lambda: all(_knows(one, len(self.nodes)) for one in self.nodes), "the replica")
+            with node.client() as client:
+                client.execute_command("CLUSTER REPLICATE", _id(primary))
+                wait_for(lambda: _is_in_step(client), "a replica in step")
+            yield node
+
     @property
     def url(self) -> str:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:3])
@@ -161,9 +173,7 @@ def cluster(config: Mapping[str, str] | None = None) -> Iterator[Cluster]:
             with node.client() as client:
                 client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
         for node in nodes[1:]:
-            with node.client() as client:
-                bus = nodes[0].config["cluster-port"]
-                client.execute_command("CLUSTER MEET", "127.0.0.1", nodes[0].port, bus)
+            _meet(node, nodes[0])
         wait_for(lambda: all(_knows(node, len(nodes)) for node in nodes), "the cluster")
         yield Cluster(nodes)
 
@@ -176,6 +186,16 @@ def _node(config: Mapping[str, str]) -> Valkey:
         "cluster-node-timeout": str(NODE_TIMEOUT_MS),
     }
     return Valkey(tcp=True, config={**own, **config})
+
+
+def _meet(node: Valkey, other: Valkey) -> None:
+    with node.client() as client:
+        bus = other.config["cluster-port"]
+        client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, bus)
+
+
+def _is_in_step(replica: redis.Redis) -> bool:
+    return bool(replica.info("replication").get("master_link_status") == "up")
 
 
 def _knows(node: Valkey, count: int) -> bool:

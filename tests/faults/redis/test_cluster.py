@@ -109,8 +109,9 @@ def test_one_node_s_outage_is_that_node_s(nodes: Cluster, denylist: Denylist) ->
 def test_a_bulk_revocation_reaches_every_node_but_the_one_that_hangs(
     nodes: Cluster, denylist: Denylist
 ) -> None:
-    hung, well = nodes.nodes[1], nodes.nodes[2]
     entries = [entry(new_sid()) for _ in range(2000)]
+    hung = nodes.having(slot_of(entries[0].sid))  # the first to be written to
+    well = next(node for node in nodes.nodes[:3] if node is not hung)
     hung.pause()
     try:
         assert not denylist.publish(entries)
@@ -191,8 +192,7 @@ def test_a_node_of_a_cluster_hangs(load: Load, nodes: Cluster) -> None:
         finally:
             hung.resume()
         nodes.wait_until("ok")
-        pair = start_on(crowd, nodes, hung)
-        crowd.watch(pair, crowd.end(pair))
+        crowd.finish(start_on(crowd, nodes, hung))
         crowd.work_on()
         set_everywhere(nodes, "cluster-require-full-coverage", "yes")
 
@@ -219,3 +219,21 @@ def test_a_node_of_a_cluster_is_lost(load: Load, nodes: Cluster) -> None:
         nodes.wait_until("ok")
         crowd.revoke_until(200)
         crowd.work_on()
+
+
+def test_a_replica_takes_over_in_a_cluster(load: Load, nodes: Cluster, denylist: Denylist) -> None:
+    with load("one of three nodes is lost, its replica takes over") as crowd:
+        lost = nodes.having(slot_of(crowd.sids[0]))
+        with nodes.replica(lost) as heir:
+            pair = start_on(crowd, nodes, lost)
+            answered_at = crowd.end(pair)
+            crowd.begin()
+            lost.kill()
+            crowd.watch(pair, answered_at)
+            wait_for(lambda: bool(nodes.slots_of(heir)), "the replica to take over")
+            crowd.revoke(2)
+            with pytest.raises(DenylistUnavailable):
+                denylist.find(pair["session"]["id"], new_jti())
+            wait_for(lambda: closes(denylist), "the probe to find the new primary")
+            wait_for(lambda: crowd.finish(start_on(crowd, nodes, heir)) == 200, "the new map")
+            crowd.work_on()
