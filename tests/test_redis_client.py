@@ -250,6 +250,22 @@ def test_the_whole_service_works_behind_sentinel_and_on_a_cluster(
     assert answers == [401] * 4 + [429] * 2  # one counter for both workers
 
 
+@SQLITE
+@pytest.mark.parametrize("scheme", [SENTINEL, CLUSTER])
+def test_sentinels_or_nodes_that_are_down_stop_nobody_from_starting(
+    make_app: MakeApp, scheme: str
+) -> None:
+    path = "/mymaster" if scheme == SENTINEL else ""
+    url = f"{scheme}://127.0.0.1:{free_port()},127.0.0.1:{free_port()}{path}"
+    auth = Auth(make_app(redis_url=url, ratelimit_enabled=True))
+    assert auth.app.extensions["carelink"].pulse.beat()
+    auth.create_user()
+    pair = auth.refresh(auth.tokens()["refresh"]).get_json()
+    assert auth.me(pair["access"]).status_code == 200
+    assert auth.logout(pair["refresh"]).status_code == 202
+    assert auth.me(pair["access"]).get_json()["reason"] == "revoked"
+
+
 def test_a_sentinel_s_limiter_gets_every_port_and_the_password_unquoted() -> None:
     client = build("unix:///nowhere")
     uri, options = limiter_storage(f"{SENTINEL}://us%65r:pa%40ss@a.example,[::1]:7000/m", client)
