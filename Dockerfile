@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Two images, for docker-compose.yml: `api` (also the housekeeper and the one-shot jobs) and `proxy`.
 # The Debian and the Python are those that the tests run on. Pin them to a digest with
 # --build-arg PYTHON=python:3.11-slim-bookworm@sha256:… where builds must be repeatable.
