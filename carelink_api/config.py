@@ -166,6 +166,14 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.lost_response_window_seconds)
 
     @property
+    def shift_handoff(self) -> timedelta:
+        return timedelta(seconds=self.shift_handoff_seconds)
+
+    @property
+    def shift_early_login(self) -> timedelta:
+        return timedelta(seconds=self.shift_early_login_seconds)
+
+    @property
     def hashes_weakly(self) -> bool:
         """Whether argon2id's parameters are below OWASP's least for one lane."""
         iterations = min(self.password_hash_iterations, max(OWASP_LEAST_KIB))

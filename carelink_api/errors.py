@@ -116,6 +116,20 @@ class Conflict(CareLinkError):
     detail = "The state has changed meanwhile. Read it again."
 
 
+class PreconditionFailed(CareLinkError):
+    """`If-Match` names another version than the present one."""
+
+    status, code, title = 412, "precondition_failed", "Precondition failed"
+    detail = "It has been changed meanwhile. Read it again, and send its ETag as If-Match."
+
+
+class PreconditionRequired(CareLinkError):
+    """A change without `If-Match` (RFC 6585 §3)."""
+
+    status, code, title = 428, "precondition_required", "Precondition required"
+    detail = "Send the ETag of what you change, as If-Match."
+
+
 class UnsupportedMediaType(CareLinkError):
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
     detail = "Send JSON, with the header Content-Type: application/json."

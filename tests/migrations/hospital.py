@@ -55,6 +55,19 @@ def _session(sid: str, user_id: int, **columns: Any) -> dict[str, Any]:
     } | columns
 
 
+def _shift(id: int, user_id: int, unit_id: int, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "user_id": user_id,
+        "unit_id": unit_id,
+        "starts_at": MORNING,
+        "ends_at": MORNING + 8 * _HOUR,
+        "in_charge": False,
+        "cancelled_at": None,
+        "version": 1,
+    } | columns
+
+
 def _event(second: int, event: str, **columns: Any) -> dict[str, Any]:
     return {
         "recorded_at": MORNING + timedelta(seconds=second),
@@ -102,6 +115,10 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
             "status": "booked",
             "description": "Control of the wound; bring the x-rays",
         }
+    ],
+    "shifts": [
+        _shift(2, 1, 1, starts_at=MORNING - 23 * _HOUR, cancelled_at=MORNING - 30 * _HOUR),
+        _shift(3, 1, 2, in_charge=True, version=4),
     ],
     "sessions": [
         _session("live", 1, profile="high_security", **_ROTATED),

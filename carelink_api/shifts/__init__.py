@@ -1,0 +1,1 @@
+"""The roster: who works where, and from when to when."""

@@ -1,0 +1,101 @@
+"""The arithmetic of shifts: pure rules on moments of UTC (`docs/design.md`, section 3).
+
+A shift is counted from its start to the moment before its end. No rule knows a time zone: where
+clocks change, a shift between two moments is an hour longer or shorter on the wall, and nowhere
+else.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What the rules need to know of one shift that stands."""
+
+    id: int
+    unit_id: int
+    starts_at: datetime
+    ends_at: datetime
+    in_charge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How long before its start a shift lets in, and how long after its end it lets finish."""
+
+    early: timedelta
+    handoff: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """An unbroken stretch of shifts: while it lasts, its user may be logged in."""
+
+    shift_id: int
+    """The shift that ends last."""
+    ends_at: datetime
+    """When that one's handoff time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnShift:
+    """Where somebody is on shift at a moment."""
+
+    units: frozenset[int]
+    """In shift time."""
+    handoff_units: frozenset[int]
+    """In handoff time only: finish and sign, nothing new."""
+    in_charge_of: frozenset[int]
+    """In shift time, as charge nurse."""
+
+    @property
+    def all_units(self) -> frozenset[int]:
+        return self.units | self.handoff_units
+
+
+def duty_at(shifts: Iterable[Span], now: datetime, margins: Margins) -> Duty | None:
+    """Return the stretch in which somebody with these shifts may be logged in at `now`, or None.
+
+    Shifts of which one's handoff time reaches the other's early time are one stretch, whether they
+    overlap, follow each other or leave a gap that short: who is in would at every moment of it be
+    let in again, so putting her out would protect nothing and cost her work.
+    """
+    for stretch in _stretches(shifts, margins):
+        if stretch[0].starts_at - margins.early <= now < _last(stretch).ends_at + margins.handoff:
+            last = _last(stretch)
+            return Duty(last.id, last.ends_at + margins.handoff)
+    return None
+
+
+def on_shift_at(shifts: Iterable[Span], now: datetime, handoff: timedelta) -> OnShift:
+    """Return in which units somebody with these shifts is on shift at `now`.
+
+    Early time is none: it lets in and shows no patient.
+    """
+    begun = [shift for shift in shifts if shift.starts_at <= now < shift.ends_at + handoff]
+    present = [shift for shift in begun if now < shift.ends_at]
+    units = frozenset(shift.unit_id for shift in present)
+    return OnShift(
+        units,
+        frozenset(shift.unit_id for shift in begun) - units,
+        frozenset(shift.unit_id for shift in present if shift.in_charge),
+    )
+
+
+def _stretches(shifts: Iterable[Span], margins: Margins) -> list[list[Span]]:
+    stretches: list[list[Span]] = []
+    for shift in sorted(shifts, key=lambda each: (each.starts_at, each.id)):
+        follows_on = bool(stretches) and (
+            shift.starts_at - margins.early <= _last(stretches[-1]).ends_at + margins.handoff
+        )
+        if follows_on:
+            stretches[-1].append(shift)
+        else:
+            stretches.append([shift])
+    return stretches
+
+
+def _last(stretch: Sequence[Span]) -> Span:
+    return max(stretch, key=lambda each: (each.ends_at, each.id))
