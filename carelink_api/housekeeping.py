@@ -84,7 +84,7 @@ class Housekeeper:
             for sids in forgotten_ends(sql, self._denylist, now):
                 ended += _end_forgotten(sql, sids, now)
         except STORE_ERRORS as error:
-            log.warning("denylist_not_read", kind=type(error).__name__)
+            log.info("denylist_not_read", kind=type(error).__name__)  # the next round tries again
         else:
             self._may_be_restored = self._publisher.went_back = False
         if ended:
