@@ -65,11 +65,15 @@ def read_json(request: Request) -> Any:
         raise MalformedBody() from None
 
 
+_JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_APPEND_NEWLINE
+
+
 class FastJson(DefaultJSONProvider):
-    """Flask's JSON by orjson: an answer costs a fifth of what the standard library takes."""
+    """Answers by orjson, at a fifth of the cost; a time in them is written as by `rfc3339`."""
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
-        body = orjson.dumps(self._prepare_response_obj(args, kwargs), self.default) + b"\n"
+        shaped = self._prepare_response_obj(args, kwargs)
+        body = orjson.dumps(shaped, self.default, _JSON_OPTIONS)
         return Response(body, mimetype=self.mimetype)
 
 

@@ -45,9 +45,16 @@ class _Own(threading.local):
 
 def _ask(own: _Own, keys: Any) -> Any:
     try:
-        own.connection.send_command("MGET", *keys, check_health=False)
+        own.connection.send_packed_command((_mget(keys),), check_health=False)
         return own.connection.read_response()
     except BaseException:  # a late answer must not be taken for the next one's
         own.connection.disconnect()
         own.connection = None
         raise
+
+
+def _mget(keys: Any) -> bytes:
+    """Write the command as the protocol has it; the library's writer is made for any command."""
+    encoded = [key.encode() for key in keys]
+    head = b"*%d\r\n$4\r\nMGET\r\n" % (len(encoded) + 1)
+    return head + b"".join(b"$%d\r\n%b\r\n" % (len(key), key) for key in encoded)

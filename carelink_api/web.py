@@ -86,10 +86,15 @@ class Edge:
     that no hook sees.
     """
 
-    def __init__(self, app: "WSGIApplication", on_arrival: Iterable[Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        log: Callable[[dict[str, Any]], None],
+        on_arrival: Iterable[Callable[[], None]] = (),
+    ) -> None:
         self._app = app
+        self._log = log
         self._on_arrival = tuple(on_arrival)
-        self._log = request_logger()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -108,15 +113,17 @@ class Edge:
             _complete(headers, of_api=of_api)
             headers.append(("X-Request-ID", request_id))
             left = clock.now()
-            self._log.info(
-                "request",
-                method=environ["REQUEST_METHOD"],
-                route=_route(environ),
-                status=int(status[:3]),
-                ms=round((left - arrived).total_seconds() * 1000, 2),
-                request_id=request_id,
-                level="info",
-                timestamp=left.isoformat().replace("+00:00", "Z"),
+            self._log(
+                {
+                    "event": "request",
+                    "level": "info",
+                    "timestamp": left,
+                    "method": environ["REQUEST_METHOD"],
+                    "route": _route(environ),
+                    "status": int(status[:3]),
+                    "ms": round((left - arrived).total_seconds() * 1000, 2),
+                    "request_id": request_id,
+                }
             )
             return start_response(status, headers, exc_info)
 
@@ -171,7 +178,7 @@ def init_app(
 ) -> None:
     """Put the middlewares and hooks around `app`; `on_arrival` is called with every request."""
     app.url_map.merge_slashes = False
-    app.wsgi_app = Edge(app.wsgi_app, on_arrival)  # type: ignore[method-assign]
+    app.wsgi_app = Edge(app.wsgi_app, request_logger(settings.log_level), on_arrival)  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ..api import rfc3339
 from ..sessions.grants import Grant
 from ..sessions.models import Session
 from ..sessions.rows import Loaded, SessionFacts, UserFacts
@@ -20,8 +19,8 @@ def token_pair(grant: Grant, pair: TokenPair) -> Answer:
         "access": pair.access,
         "refresh": pair.refresh,
         "expires_in": int(expires.at.timestamp()) - int(grant.issued_at.timestamp()),
-        "access_expires_at": rfc3339(expires.at),
-        "refresh_expires_at": rfc3339(grant.session.expires_at),
+        "access_expires_at": expires.at,
+        "refresh_expires_at": grant.session.expires_at,
         "session": session(grant.session),
         "user": user(grant.user),
     }
@@ -60,12 +59,12 @@ def user(facts: UserFacts) -> Answer:
 def session(facts: SessionFacts) -> Answer:
     shift = None
     if facts.shift_id is not None and facts.shift_ends_at is not None:
-        shift = {"id": facts.shift_id, "ends_at": rfc3339(facts.shift_ends_at)}
+        shift = {"id": facts.shift_id, "ends_at": facts.shift_ends_at}
     return {
         "id": facts.id,
         "profile": facts.profile,
-        "started_at": rfc3339(facts.started_at),
-        "expires_at": rfc3339(facts.expires_at),
+        "started_at": facts.started_at,
+        "expires_at": facts.expires_at,
         "idle_timeout_seconds": facts.idle_timeout_seconds,
         "shift": shift,
     }
@@ -82,10 +81,10 @@ def _own_session(row: Session) -> Answer:
         "profile": row.profile,
         "device_name": row.device_name,
         "address": row.address,
-        "started_at": rfc3339(row.started_at),
-        "last_active_at": rfc3339(row.last_active_at),
-        "expires_at": rfc3339(row.expires_at),
-        "ended_at": row.ended_at and rfc3339(row.ended_at),
+        "started_at": row.started_at,
+        "last_active_at": row.last_active_at,
+        "expires_at": row.expires_at,
+        "ended_at": row.ended_at,
         "end_reason": row.end_reason,
     }
 
