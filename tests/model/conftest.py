@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.faults import MachineUnderFire
+from tests.model.oracle import Windows
 from tests.model.redis_under_fire import RedisUnderFire
 from tests.servers import ValkeyServer
 from tests.stores import Store
@@ -21,13 +22,13 @@ def under_fire() -> Iterator[RedisUnderFire]:
 @pytest.fixture
 def make_machine(
     store: str, _stores: dict[str, Store], under_fire: RedisUnderFire, tmp_path: Path
-) -> Callable[[], MachineUnderFire]:
+) -> Callable[[Windows], MachineUnderFire]:
     """Make machines, each on a database and in a folder of its own."""
     kind = "sqlite" if store.startswith("sqlite") else "postgresql"
     numbers = count()
 
-    def make() -> MachineUnderFire:
+    def make(windows: Windows) -> MachineUnderFire:
         folder = tmp_path / str(next(numbers))
-        return MachineUnderFire(_stores[kind].fresh, under_fire, folder)
+        return MachineUnderFire(_stores[kind].fresh, under_fire, folder, windows)
 
     return make

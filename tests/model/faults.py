@@ -1,12 +1,12 @@
 """The state machine's rules for breaking Redis and workers: the whole machine."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import MultipleResults, precondition, rule
 
 from carelink_api.sessions.denylist import session_key
 from tests.conftest import close
 from tests.model.endings import MachineWithEndings
-from tests.model.machine import SESSIONS, WORKERS
+from tests.model.machine import EMAILS, SESSIONS, WORKERS
 from tests.model.redis_under_fire import UNREACHABLE, Mode
 
 FAULTS = [mode for mode in Mode if mode is not Mode.HEALTHY]
@@ -57,6 +57,32 @@ class MachineUnderFire(MachineWithEndings):
     def redis_restarts_from_the_old_file(self) -> None:
         self.redis.restart_from_old_file()
         self.world.redis_failed()
+
+    @rule(
+        target=SESSIONS,
+        email=EMAILS,
+        at=WORKERS,
+        lost=st.sampled_from([True, True, False]),
+        seconds=st.sampled_from([0, 0.75, 1, 1, 1.5]),
+    )
+    def end_and_ask_soon(
+        self, email: str, at: int, lost: bool, seconds: float
+    ) -> str | MultipleResults[str]:
+        """Both workers have just looked when one of them, or an operator, ends a session."""
+        self.enable(email)
+        begun = self.log_in(email, at)
+        story = self.world.live(email)[-1]
+        self.beat(0)
+        self.beat(1)
+        if at:
+            self.log_out(story.sid, at, 0)
+        else:
+            self.revoke_a_session(story.sid)
+        if lost and self.redis_is(Mode.HEALTHY):
+            self.redis.flush()
+        self.wait(seconds)
+        self.everybody_asks_for_everything()
+        return begun
 
     @rule(at=WORKERS)
     def a_worker_dies_and_is_replaced(self, at: int) -> None:

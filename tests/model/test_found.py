@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.model.faults import MachineUnderFire
+from tests.model.oracle import Windows
 from tests.model.redis_under_fire import Mode
 
 ICU = "icu@doctors.example"
 
 
 @pytest.fixture
-def machine(make_machine: Callable[[], MachineUnderFire]) -> Iterator[MachineUnderFire]:
-    machine = make_machine()
-    machine.start(rotate=True, grace=10, lost_response=900)
+def machine(make_machine: Callable[[Windows], MachineUnderFire]) -> Iterator[MachineUnderFire]:
+    machine = make_machine(Windows(rotate=True, grace=10, lost_response=900))
+    machine.start()
     yield machine
     machine.teardown()
 

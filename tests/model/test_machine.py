@@ -1,26 +1,38 @@
 """Any story of sessions, users, workers and faults of Redis keeps what the design promises.
 
-`make test` tells the same short stories each time. For twenty times as many, and other ones at
-each run: `STORIES=20 python -m pytest tests/model/test_machine.py`.
+`make test` tells the same stories each time. For twenty times as many, and other ones at each
+run: `STORIES=20 python -m pytest tests/model/test_machine.py`.
 """
 
 import os
 from collections.abc import Callable
+from functools import partial
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.faults import MachineUnderFire
+from tests.model.oracle import Windows
 
 TIMES = int(os.environ.get("STORIES", "1"))
-STORIES, STEPS = 36, 40
+STEPS = 40
+DEPLOYMENTS = {
+    "as by default": (32, Windows(rotate=True, grace=10, lost_response=900)),
+    "no grace period": (6, Windows(rotate=True, grace=0, lost_response=900)),
+    "single use": (6, Windows(rotate=True, grace=0, lost_response=0)),
+    "rotation off": (6, Windows(rotate=False, grace=10, lost_response=900)),
+}
 
 
-def test_any_story_keeps_the_promise(make_machine: Callable[[], MachineUnderFire]) -> None:
+@pytest.mark.parametrize(("stories", "windows"), DEPLOYMENTS.values(), ids=DEPLOYMENTS)
+def test_any_story_keeps_the_promise(
+    make_machine: Callable[[Windows], MachineUnderFire], stories: int, windows: Windows
+) -> None:
     run_state_machine_as_test(
-        make_machine,
+        partial(make_machine, windows),
         settings=settings(
-            max_examples=STORIES * TIMES,
+            max_examples=stories * TIMES,
             stateful_step_count=STEPS,
             derandomize=TIMES == 1,
             deadline=None,

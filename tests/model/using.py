@@ -25,7 +25,7 @@ class MachineInUse(Machine):
     @rule(sid=SESSIONS, at=WORKERS, lost=st.booleans())
     def refresh(self, sid: str, at: int, lost: bool) -> None:
         """The client refreshes with what it holds; the answer may not reach it."""
-        story = self.story(sid)
+        story = self.lively(sid, at)
         verdict = self.present(story, at, story.held)
         if verdict in (Verdict.ROTATE, Verdict.REISSUE) and not lost:
             story.held = story.generation
@@ -33,14 +33,14 @@ class MachineInUse(Machine):
     @rule(sid=SESSIONS, at=WORKERS, back=st.integers(1, 18))
     def replay(self, sid: str, at: int, back: int) -> None:
         """Somebody shows an earlier refresh token."""
-        story = self.story(sid)
+        story = self.lively(sid, at)
         self.present(story, at, max(1, story.generation - back))
 
     @rule(sid=SESSIONS, at=WORKERS, rounds=st.integers(1, 7), pause=st.sampled_from([11, 300]))
     def lose_every_answer(self, sid: str, at: int, rounds: int, pause: int) -> None:
         """Each refresh is followed by a late one with its predecessor."""
+        story = self.lively(sid, at)
         for _ in range(rounds):
-            story = self.story(sid)
             self.present(story, at, story.generation)
             self.wait(pause)
             self.present(story, at, max(1, story.generation - 1))
@@ -48,9 +48,15 @@ class MachineInUse(Machine):
 
     @rule(sid=SESSIONS, at=WORKERS, times=st.sampled_from([2, 17]))
     def refresh_many_times(self, sid: str, at: int, times: int) -> None:
-        story = self.story(sid)
+        story = self.lively(sid, at)
         for _ in range(times):
             self.present(story, at, story.generation)
+        story.held = story.generation
+
+    @rule(sid=SESSIONS, at=WORKERS)
+    def refresh_whatever_has_become_of_it(self, sid: str, at: int) -> None:
+        story = self.story(sid)
+        self.present(story, at, story.generation)
         story.held = story.generation
 
     def present(self, story: Story, at: int, generation: int) -> Verdict:
@@ -110,7 +116,7 @@ class MachineInUse(Machine):
     @rule(sid=SESSIONS, at=WORKERS, path=SOME_PATH)
     def leave_a_receipt(self, sid: str, at: int, path: str) -> None:
         """The client uses its newest access token, and SQL is told at once."""
-        self.call(sid, at, 0, path)
+        self.call(self.lively(sid, at).sid, at, 0, path)
         self.write_notes(self.worker(at))
 
     @rule(sid=SESSIONS, at=WORKERS, back=st.sampled_from([0, 1, 3]))
