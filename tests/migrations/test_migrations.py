@@ -152,6 +152,14 @@ def test_no_step_up_or_down_loses_what_both_revisions_know(
     assert known_to(old, data(engine)) == old
 
 
+def test_the_newest_revision_takes_a_row_in_every_table(
+    type_db: Callable[..., None], engine: Engine
+) -> None:
+    type_db("upgrade")
+    fill(engine)
+    assert [name for name, rows in data(engine).items() if not rows] == []
+
+
 def test_a_hospital_moved_down_and_up_again_still_fits_the_models(
     type_db: Callable[..., None], engine: Engine
 ) -> None:
