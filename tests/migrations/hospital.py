@@ -120,18 +120,6 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         _shift(2, 1, 1, starts_at=MORNING - 23 * _HOUR, cancelled_at=MORNING - 30 * _HOUR),
         _shift(3, 1, 2, in_charge=True, version=4),
     ],
-    "shifts": [
-        {
-            "id": 3,
-            "user_id": 1,
-            "unit_id": 1,
-            "starts_at": MORNING,
-            "ends_at": MORNING + 8 * _HOUR,
-            "in_charge": True,
-            "cancelled_at": None,
-            "version": 4,
-        }
-    ],
     "sessions": [
         _session("live", 1, profile="high_security", **_ROTATED),
         _session("new", 2, device_name=None, address=None, used_generation=0),
