@@ -93,6 +93,14 @@ class MachineWithEndings(MachineInUse):
             person.password, person.failures = new, 0
             self._password_changed(story, worker, answer)
 
+    @rule(sid=SESSIONS, at=WORKERS)
+    def change_the_password_and_replay(self, sid: str, at: int) -> None:
+        """What the change retires is not forgiven, not even at once."""
+        story = self.lively(sid, at)
+        self.refresh(story.sid, at, lost=False)
+        self.change_the_password(story.sid, at)
+        self.present(story, at, max(1, story.generation - 1))
+
     def _password_changed(self, story: Story, worker: Worker, answer: TestResponse) -> None:
         self.world.owe("user:password_changed", story.sid)
         others = [other for other in self.world.live(story.user) if other is not story]

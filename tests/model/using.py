@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.model.machine import SESSIONS, WORKERS, Machine
-from tests.model.oracle import Story, Verdict, public
+from tests.model.oracle import FORGIVEN, Story, Verdict, public
 from tests.model.world import refusal
 
 PATHS = {
@@ -51,6 +51,7 @@ class MachineInUse(Machine):
         story = self.lively(sid, at)
         for _ in range(times):
             self.present(story, at, story.generation)
+        self.present(story, at, max(1, story.generation - FORGIVEN))  # the oldest forgiven, at most
         story.held = story.generation
 
     @rule(sid=SESSIONS, at=WORKERS)
