@@ -14,6 +14,13 @@ ROWS = re.findall(r"^\| `([A-Za-z_<>]+)` \| (.*?) \| ", README.read_text(), re.M
 PER_PROFILE = re.compile(r"SESSION_PROFILES__<profile>__(\w+)")
 
 
+def test_the_client_to_start_from_stands_there_once() -> None:
+    _, client = README.read_text().split("\n## A client to start from\n")
+
+    assert re.findall(r"^```js$", README.read_text(), re.MULTILINE) == ["```js"]
+    assert client.startswith("\n```js\n")
+
+
 def test_every_setting_has_a_line_in_the_table() -> None:
     named = {name.lower() for name, _ in ROWS if not PER_PROFILE.match(name)}
 
