@@ -1,6 +1,5 @@
 """What every blueprint shares: strict JSON in, documented shapes out, problems in the document."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_smorest import Api, Blueprint
 from webargs.flaskparser import FlaskParser
 
+from . import strict_json
 from .errors import MalformedBody, UnsupportedMediaType, ValidationFailed
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -33,17 +33,6 @@ OPTIONAL_SECURITY: list[dict[str, list[str]]] = [{}, *SECURITY]
 """For a route on which an access token is one way of several."""
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")  # json.loads would take NaN and Infinity
-
-
-def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name stands twice")  # two readers could see two different values
-    return members
-
-
 def read_json(request: Request) -> Any:
     """Return the body as JSON; an absent body is `{}`.
 
@@ -56,11 +45,7 @@ def read_json(request: Request) -> Any:
     if not body:
         return {}
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_refuse_twins,
-        )
+        return strict_json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):  # digits, depth, encoding, syntax: all the client's
         raise MalformedBody() from None
 

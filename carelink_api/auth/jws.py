@@ -5,12 +5,12 @@ it calls in the end is PyJWT, and so do we.
 """
 
 import base64
-import json
-from typing import Any, NoReturn
+from typing import Any
 
 from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
 
+from .. import strict_json
 from .keys import KeyRing
 
 Members = dict[str, Any]
@@ -47,18 +47,7 @@ def _decoded(segment: str) -> bytes:
 
 
 def _members(text: bytes) -> Members:
-    found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    found = strict_json.loads(text)  # refuses a claim that stands twice (RFC 7519 §4)
     if not isinstance(found, dict):
         raise ValueError("no object")
     return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> Members:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name stands twice")  # RFC 7519 §4
-    return members
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError, InvalidTokenError
 
@@ -103,8 +103,8 @@ def secret_key(secret: str) -> Key:
 
 def pair_key(key: PrivateKey | PublicKey) -> Key:
     """Return the key of a pair, or of its public half alone."""
-    private = key if isinstance(key, RSAPrivateKey | Ed25519PrivateKey) else None
-    public = key.public_key() if isinstance(key, RSAPrivateKey | Ed25519PrivateKey) else key
+    private = key if isinstance(key, PrivateKey) else None
+    public = key.public_key() if isinstance(key, PrivateKey) else key
     algorithm: Algorithm = "RS256" if isinstance(public, RSAPublicKey) else "EdDSA"
     members = _public_members(public)
     kid = _thumbprint(members)
