@@ -10,20 +10,18 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from .config_faults import malformed
 from .database_uri import settled_uri
+from .session_profiles import SessionProfiles
 from .signing_secret import kept_secret, secret_fault
 
 PREFIX = "CARELINK_"
-ProfileName = Literal["standard", "high_security", "extended"]
 Algorithm = Literal["HS256", "RS256", "EdDSA"]
-MAX_ACCESS_SECONDS = 3600
-"""No access token may live longer: the pulse remembers ended sessions for this long."""
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", re.A | re.I)
 OWASP_LEAST_KIB = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
 """argon2id with one lane: least memory by iterations (OWASP Password Storage)."""
@@ -40,69 +38,6 @@ def _true_or_false(value: Any) -> Any:
 
 
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
-AccessSeconds = Annotated[int, Field(ge=30, le=MAX_ACCESS_SECONDS)]
-AbsoluteSeconds = Annotated[int, Field(ge=60, le=7 * 24 * 3600)]
-IdleSeconds = Annotated[int, Field(ge=0, le=24 * 3600)]
-"""0 turns the idle timeout off."""
-
-
-class SessionProfile(BaseModel):
-    """A named set of lifetimes, all in seconds (`docs/design.md`, section 3)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    access_seconds: AccessSeconds
-    absolute_seconds: AbsoluteSeconds
-    idle_seconds: IdleSeconds
-
-    @property
-    def access(self) -> timedelta:
-        return timedelta(seconds=self.access_seconds)
-
-    @property
-    def absolute(self) -> timedelta:
-        return timedelta(seconds=self.absolute_seconds)
-
-    @property
-    def idle(self) -> timedelta | None:
-        return timedelta(seconds=self.idle_seconds) if self.idle_seconds else None
-
-
-class StandardProfile(SessionProfile):
-    access_seconds: AccessSeconds = 15 * 60
-    absolute_seconds: AbsoluteSeconds = 12 * 3600
-    idle_seconds: IdleSeconds = 0
-
-
-class HighSecurityProfile(SessionProfile):
-    access_seconds: AccessSeconds = 5 * 60
-    absolute_seconds: AbsoluteSeconds = 8 * 3600
-    idle_seconds: IdleSeconds = 15 * 60
-
-
-class ExtendedProfile(SessionProfile):
-    access_seconds: AccessSeconds = 30 * 60
-    absolute_seconds: AbsoluteSeconds = 24 * 3600
-    idle_seconds: IdleSeconds = 60 * 60
-
-
-class SessionProfiles(BaseModel):
-    """The three profiles, each with its own defaults."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    standard: StandardProfile = StandardProfile()
-    high_security: HighSecurityProfile = HighSecurityProfile()
-    extended: ExtendedProfile = ExtendedProfile()
-
-    def __getitem__(self, name: str) -> SessionProfile:
-        if name not in get_args(ProfileName):
-            raise KeyError(name)
-        profile: SessionProfile = getattr(self, name)
-        return profile
-
-    def by_name(self) -> dict[ProfileName, SessionProfile]:
-        return {name: self[name] for name in get_args(ProfileName)}
 
 
 class Settings(BaseSettings):
@@ -189,7 +124,7 @@ class Settings(BaseSettings):
         try:
             settings = cls(**dict(overrides, _secrets_dir=_secrets_folder()))
         except ValidationError as error:
-            raise UnsafeSettings(_sentence(error)) from None
+            raise UnsafeSettings(f"{PREFIX}{malformed(error)}") from None
         except OSError:
             raise UnsafeSettings(
                 "CARELINK_SECRETS_DIR must name a folder whose files can be read."
@@ -277,30 +212,3 @@ def _refuse_unknown(names: Iterable[str]) -> None:
             raise UnsafeSettings(f"{seen[upper]} and {name} are the same setting; keep one.")
         if upper.startswith(PREFIX) and upper not in known and not upper.startswith(nested):
             raise UnsafeSettings(f"{name} is not a setting of CareLink; the README lists them all.")
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = "__".join(str(part) for part in first["loc"]) or "settings"
-    name, _, rest = where.partition("__")
-    return f"{PREFIX}{name.upper()}{'__' + rest if rest else ''} is malformed: it {_fault(first)}."
-
-
-def _fault(error: ErrorDetails) -> str:
-    """Say in our own words what is wrong with a value, without showing it."""
-    bounds = error.get("ctx", {})
-    match error["type"]:
-        case "int_parsing" | "int_from_float" | "int_type":
-            return "must be a whole number"
-        case "greater_than_equal":
-            return f"must be at least {bounds['ge']}"
-        case "less_than_equal":
-            return f"must be at most {bounds['le']}"
-        case "literal_error":
-            return f"must be {bounds['expected']}"
-        case "extra_forbidden":
-            return "is not a setting of CareLink"
-        case "string_too_short":
-            return "must not be empty"
-        case _:
-            return error["msg"].removeprefix("Value error, ")

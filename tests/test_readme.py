@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from carelink_api.config import ProfileName, Settings
+from carelink_api.config import Settings
+from carelink_api.session_profiles import ProfileName
 
 README = Path(__file__).parent.parent / "README.md"
 ROWS = re.findall(r"^\| `([A-Za-z_<>]+)` \| (.*?) \| ", README.read_text(), re.MULTILINE)

@@ -7,8 +7,8 @@ from typing import get_args
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ..config import ProfileName
 from ..database import Base, UtcDateTime
+from ..session_profiles import ProfileName
 
 
 class UserType(StrEnum):

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session as Sql
 
 from ..audit.events import Event
 from ..audit.record import record
-from ..config import ProfileName
 from ..database import writing
 from ..errors import Conflict, NotFound, ValidationFailed
+from ..session_profiles import ProfileName
 from .login_delay import STEPS, delayed_until
 from .models import Unit, User, UserType
 from .password_rules import password_faults

@@ -13,9 +13,10 @@ from flask_jwt_extended import create_access_token, create_refresh_token
 from .. import clock
 from ..accounts.models import UserType
 from ..bounded import BoundedCache
-from ..config import MAX_ACCESS_SECONDS, Settings
+from ..config import Settings
 from ..errors import TokenNotValid
 from ..extensions import jwt
+from ..session_profiles import MAX_ACCESS_SECONDS
 from ..sessions.claims import AccessClaims, RefreshClaims
 from ..sessions.grants import Grant
 from . import jws

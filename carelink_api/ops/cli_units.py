@@ -7,8 +7,8 @@ import click
 from .. import clock
 from ..accounts import service
 from ..accounts.models import Unit
-from ..config import ProfileName
 from ..extensions import db
+from ..session_profiles import ProfileName
 from ..sessions import accounts as sessions_of
 from .output import (
     CLI_ACTOR,

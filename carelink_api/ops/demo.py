@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session as Sql
 from ..accounts.models import Unit, User
 from ..accounts.service import create_unit, create_user
 from ..clinical.models import Appointment
-from ..config import ProfileName
 from ..database import writing
 from ..errors import Forbidden
 from ..extensions import db, settings
+from ..session_profiles import ProfileName
 
 ACTOR = "demo"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from carelink_api.accounts.models import UserType
-from carelink_api.config import SessionProfiles
+from carelink_api.session_profiles import SessionProfiles
 from carelink_api.sessions.lifetimes import (
     AccessExpiry,
     access_expiry,
