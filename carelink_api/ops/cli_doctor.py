@@ -15,8 +15,9 @@ from ..config import Settings
 from ..extensions import db, settings
 from ..sessions.models import Session
 from . import doctor_stores as stores
-from .doctor import Finding, State, check_settings
+from .doctor import check_settings
 from .doctor_stores import ClockReading, DatabaseFacts
+from .findings import Finding, State
 from .health import check_database as look_at_database
 from .output import as_json_option, plain_failures, show, tell
 from .redis_facts import nodes, patient_denylist, times

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..config import Settings
-from .doctor import Finding, fine, unsafe, unsafe_in_production, warn
+from .findings import Finding, fine, unsafe, unsafe_in_production, warn
 from .redis_facts import Facts, product
 
 LEAST_VERSION = {"Redis": (6, 2), "Valkey": (7, 2)}

@@ -1,0 +1,78 @@
+"""The doctor's rules on what signs and verifies tokens. They read the files that settings name."""
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from ..auth import pem
+from ..auth.keys import Key, KeyRing
+from ..config import Settings, UnsafeSettings
+from ..signing_secret import secret_fault
+from .findings import Finding, fine, unsafe, unsafe_in_production, warn
+
+
+def check_secret(settings: Settings) -> Finding:
+    fault = secret_fault(settings.jwt_secret_key.get_secret_value())
+    if fault is None:
+        return fine("secret", "long enough, and not guessable at sight")
+    return unsafe_in_production(
+        settings,
+        "secret",
+        f"CARELINK_JWT_SECRET_KEY {fault}.",
+        "Whoever guesses it makes tokens for any user (RFC 8725 §3.5).",
+        'Make one: python -c "import secrets; print(secrets.token_urlsafe(48))"',
+    )
+
+
+def check_keys(settings: Settings) -> Finding:
+    """Judge whether the ring can be read, and who else can read it."""
+    name = "signing keys"
+    try:
+        ring = KeyRing.from_settings(settings)
+    except UnsafeSettings as fault:
+        return unsafe(name, str(fault), "CareLink does not start with it.", "Mend that setting.")
+    given = [settings.jwt_signing_key.get_secret_value(), *settings.jwt_verifying_keys]
+    exposed = [each for each in given if each and pem.is_exposed(each)]
+    if not exposed:
+        return fine(name, f"{ring.signing.algorithm} signs; {len(list(ring))} verify")
+    return unsafe_in_production(
+        settings,
+        name,
+        f"Everybody on this machine can open {', '.join(exposed)}.",
+        "Whoever holds a private key makes tokens for any user; production refuses such a file.",
+        "Give it to the account that runs CareLink, with mode 0400.",
+    )
+
+
+def check_key_length(settings: Settings) -> Finding:
+    """Judge the shortest RSA key of the ring."""
+    name = "length of keys"
+    keys = [key.verifying for key in _ring(settings)]
+    sizes = [key.key_size for key in keys if isinstance(key, RSAPublicKey)]
+    if min(sizes, default=pem.LASTING_RSA_BITS) >= pem.LASTING_RSA_BITS:
+        return fine(name, "good beyond 2030")
+    return warn(
+        name,
+        f"An RSA key of {min(sizes)} bits.",
+        f"It is good until 2030; {pem.LASTING_RSA_BITS} bits are asked for after that "
+        "(NIST SP 800-57).",
+        "Move to CARELINK_JWT_ALGORITHM=EdDSA, which also signs faster (docs/operations.md).",
+    )
+
+
+def check_old_secrets(settings: Settings) -> Finding:
+    """Judge whether a shared secret still makes tokens beside a key pair."""
+    name = "old secrets"
+    if settings.jwt_algorithm == "HS256" or not settings.jwt_verifying_secrets:
+        return fine(name, "none beside a key pair")
+    return warn(
+        name,
+        "CARELINK_JWT_VERIFYING_SECRETS admits tokens that a shared secret has signed.",
+        "Whoever has it still makes tokens for any user, which the key pair was to end.",
+        "Remove it once the longest session from before the change is over (a day, by default).",
+    )
+
+
+def _ring(settings: Settings) -> list[Key]:
+    try:
+        return list(KeyRing.from_settings(settings))
+    except UnsafeSettings:
+        return []  # `check_keys` says so
