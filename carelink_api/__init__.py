@@ -17,10 +17,11 @@ from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
 from .auth.routes import own_bp as own_blueprint
 from .bounded import BoundedCache
-from .clinical.routes import bp as clinical_blueprint
+from .clinical.routes import blueprints as clinical_blueprints
 from .config import Settings
 from .database import background_engine, engine_options
 from .extensions import api, db, migrate
+from .fields import IdConverter
 from .ops import cli
 from .ops.docs_page import bp as docs_blueprint
 from .ops.routes import bp as ops_blueprint
@@ -58,7 +59,8 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     api.register_blueprint(auth_blueprint)
     api.register_blueprint(own_blueprint)
     api.register_blueprint(jwks_blueprint)
-    api.register_blueprint(clinical_blueprint)
+    for blueprint in clinical_blueprints:
+        api.register_blueprint(blueprint)
     app.register_blueprint(docs_blueprint)
     app.register_blueprint(ops_blueprint)
     cli.register(app)
@@ -76,10 +78,11 @@ def _bind_extensions(app: Flask, settings: Settings) -> None:
         OPENAPI_URL_PREFIX="/api",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    app.url_map.converters["sid"] = SidConverter
+    app.url_map.converters |= {"sid": SidConverter, "id": IdConverter}
     db.init_app(app)
     migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
     api.init_app(app)
+    api.register_converter(IdConverter, lambda _: IdConverter.schema)
     api.register_converter(
         SidConverter, lambda _: {"type": "string", "pattern": SidConverter.pattern}
     )

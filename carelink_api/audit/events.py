@@ -36,7 +36,22 @@ class Event(StrEnum):
     UNIT_CHANGED = "unit:changed"
 
     DENYLIST_FLUSHED = "denylist:flushed"
+
+    PATIENTS_LISTED = "patients:listed"
+    PATIENT_READ = "patient:read"
+    PATIENT_CREATED = "patient:created"
+    PATIENT_CHANGED = "patient:changed"
+    PATIENT_ADMITTED = "patient:admitted"
+    PATIENT_DISCHARGED = "patient:discharged"
+    ACCESS_LOG_READ = "access_log:read"
+    CARE_TEAM_LISTED = "care_team:listed"
+    CARE_TEAM_JOINED = "care_team:joined"
+    CARE_TEAM_LEFT = "care_team:left"
     APPOINTMENTS_LISTED = "appointments:listed"
+    APPOINTMENT_READ = "appointment:read"
+    APPOINTMENT_BOOKED = "appointment:booked"
+    APPOINTMENT_MOVED = "appointment:moved"
+    APPOINTMENT_CANCELLED = "appointment:cancelled"
 
 
 class Outcome(StrEnum):

@@ -37,3 +37,15 @@ class AuditEvent(Base):
     address: Mapped[str | None] = mapped_column(String(45))
     route: Mapped[str | None] = mapped_column(String(100))
     detail: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class AuditedPatient(Base):
+    """A patient whose data an event showed or changed: how a patient's access log is found."""
+
+    __tablename__ = "audited_patients"
+
+    patient_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """No foreign key: the trail outlives the record."""
+    event_id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
+    )

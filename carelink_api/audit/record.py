@@ -1,5 +1,6 @@
 """Write an audit event, in the transaction of what it tells about."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -8,9 +9,11 @@ from sqlalchemy.orm import Session as Sql
 
 from .. import web
 from .events import Event, Outcome
-from .models import AuditEvent
+from .models import AuditedPatient, AuditEvent
 
 _INSERT = insert(cast(Table, AuditEvent.__table__))
+_INSERT_ABOUT_PATIENTS = _INSERT.returning(AuditEvent.id)
+_INSERT_PATIENTS = insert(cast(Table, AuditedPatient.__table__))
 
 
 def record(
@@ -24,15 +27,23 @@ def record(
     user_id: int | None = None,
     sid: str | None = None,
     jti: str | None = None,
+    patient_ids: Sequence[int] = (),
     **detail: Any,
 ) -> None:
     """Insert one event: one statement, no commit. Where it came from is read off the request.
 
+    `patient_ids` are those whose data it showed or changed; they take a second statement.
     `detail` must hold no password, token, e-mail address or patient data (ASVS 16.2.5).
     """
     values = event_values(event, now=now, outcome=outcome, reason=reason, actor=actor, **detail)
     values |= {"user_id": user_id, "sid": sid, "jti": jti}
-    sql.connection().execute(_INSERT, values)
+    connection = sql.connection()
+    if not patient_ids:
+        connection.execute(_INSERT, values)
+        return
+    event_id = connection.execute(_INSERT_ABOUT_PATIENTS, values).scalar_one()
+    about = [{"patient_id": each, "event_id": event_id} for each in sorted(set(patient_ids))]
+    connection.execute(_INSERT_PATIENTS, about)
 
 
 def event_values(

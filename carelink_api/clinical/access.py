@@ -1,36 +1,107 @@
-"""Who may see what: a pure rule, and the only one. What it does not grant is refused."""
+"""Who may do what with whose record: a pure rule, and the only one.
 
+What it does not grant is refused (ASVS 8.1.1, 8.2.2). `RIGHTS` is all of it: `decide` reads it for
+one record, `access_sql` for lists and counts. Researchers, administrators and operations staff
+stand in no line of it: they see no patient (STANDARDS: 164.312(a)(1), minimum necessary).
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+APPOINTMENT_TIES_BEFORE = timedelta(days=7)
+"""How long before it begins an appointment opens the record to its doctor, to prepare for it."""
+APPOINTMENT_TIES_AFTER = timedelta(days=30)
+"""How long after its end, for results and letters."""
+DISCHARGE_TIES_AFTER = timedelta(hours=24)
+"""How long after the discharge the unit still completes the record."""
+
+
+class Action(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    """Record, change, finish and sign in a record that stands."""
+    OPEN = "open"
+    """Begin with somebody: admit, discharge, take into the care team."""
+    BOOK = "book"
+    """Book, move and cancel appointments."""
+    READ_LOG = "read_log"
+    """See who has opened the record."""
+
+
+class Tie(StrEnum):
+    """What binds a viewer to a patient at this moment; the strongest first."""
+
+    SELF = "self"
+    UNIT = "unit"
+    """On shift in the patient's unit."""
+    HANDOFF = "handoff"
+    """In the handoff time after a shift there."""
+    CARE_TEAM = "care_team"
+    APPOINTMENT = "appointment"
+    BREAK_GLASS = "break_glass"
+
+
+class Refusal(StrEnum):
+    HIDDEN = "hidden"
+    """As if there were no such patient."""
+    FORBIDDEN = "forbidden"
+    """May see the patient, but not do that."""
+    IN_HANDOFF = "in_handoff"
+    """The shift has ended: finish and sign, begin nothing."""
+    BREAK_GLASS_AVAILABLE = "break_glass_available"
 
 
 @dataclass(frozen=True, slots=True)
-class OwnAsDoctor:
-    """The appointments in which this user is the doctor."""
+class Granted:
+    """Allowed, and on what basis: every access is audited with it."""
 
-    user_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class OwnAsPatient:
-    """The appointments in which this user is the patient."""
-
-    user_id: int
+    basis: Tie
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """No appointment at all."""
+_EVERYTHING = frozenset({Action.READ, Action.WRITE, Action.OPEN, Action.BOOK})
+_THE_CHART = frozenset({Action.READ, Action.WRITE})
+RIGHTS: dict[tuple[str, Tie], frozenset[Action]] = {
+    ("patient", Tie.SELF): frozenset({Action.READ, Action.BOOK, Action.READ_LOG}),
+    ("nurse", Tie.UNIT): _EVERYTHING,
+    ("nurse", Tie.HANDOFF): _THE_CHART,
+    ("nurse", Tie.BREAK_GLASS): _THE_CHART,
+    ("doctor", Tie.CARE_TEAM): _EVERYTHING,
+    ("doctor", Tie.APPOINTMENT): _EVERYTHING,
+    # An emergency lends a look and a note, never a tie that outlasts it.
+    ("doctor", Tie.BREAK_GLASS): _THE_CHART,
+}
 
 
-AppointmentScope = OwnAsDoctor | OwnAsPatient | Nothing
+def granting(user_type: str, action: Action) -> tuple[Tie, ...]:
+    """Return the ties by which such a user may do that, the strongest first; () for never."""
+    return tuple(tie for tie in Tie if action in RIGHTS.get((user_type, tie), ()))
 
 
-def appointment_scope(user_type: str, user_id: int) -> AppointmentScope:
-    """Return which appointments a user may see; a type that is not named sees none (ASVS 8.2.2)."""
-    match user_type:
-        case "doctor":
-            return OwnAsDoctor(user_id)
-        case "patient":
-            return OwnAsPatient(user_id)
-        case _:
-            return Nothing()
+def ties_of(user_type: str) -> tuple[Tie, ...]:
+    """Return the ties that mean anything for such a user."""
+    return tuple(tie for tie in Tie if (user_type, tie) in RIGHTS)
+
+
+def decide(user_type: str, ties: Collection[Tie], action: Action) -> Granted | Refusal:
+    """Say whether a user with these ties to a patient who exists may do that.
+
+    Without a tie a patient who exists looks like one who does not; only doctors and nurses, who
+    could break the glass for this action, learn that there is a record.
+    """
+    grounds = granting(user_type, action)
+    for tie in grounds:
+        if tie in ties:
+            return Granted(tie)
+    if any(tie in ties for tie in granting(user_type, Action.READ)):
+        begun_too_late = Tie.UNIT in grounds and Tie.HANDOFF in ties
+        return Refusal.IN_HANDOFF if begun_too_late else Refusal.FORBIDDEN
+    if Tie.BREAK_GLASS in grounds:
+        return Refusal.BREAK_GLASS_AVAILABLE
+    return Refusal.HIDDEN
+
+
+def may_admit_to(user_type: str, *, on_shift_there: bool) -> bool:
+    """Say whether such a user may open the record of somebody new, in a unit."""
+    return user_type == "doctor" or (user_type == "nurse" and on_shift_there)

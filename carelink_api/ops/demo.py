@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
 from ..accounts.service import create_unit, create_user
-from ..clinical.models import Appointment
+from ..clinical.models import Appointment, Patient
+from ..clinical.patients.names import name_key
 from ..database import writing
 from ..errors import Forbidden
 from ..extensions import db, settings
@@ -125,7 +126,7 @@ def _ensure_user(sql: Sql, login: Login, now: datetime) -> bool:
 
 
 def _ensure_appointments(sql: Sql, now: datetime) -> bool:
-    doctor_id, patient_id = _user_id(sql, "doctor"), _user_id(sql, "patient")
+    doctor_id, patient_id = _user_id(sql, "doctor"), _ensure_record(sql)
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
     with writing(sql):
         if sql.scalar(select(func.count()).select_from(Appointment)):
@@ -143,6 +144,21 @@ def _ensure_appointments(sql: Sql, now: datetime) -> bool:
                 )
             )
     return True
+
+
+def _ensure_record(sql: Sql) -> int:
+    """Return the id of the demo patient's own record."""
+    account = sql.scalars(select(User).where(User.id == _user_id(sql, "patient"))).one()
+    known = sql.scalar(select(Patient.id).where(Patient.user_id == account.id))
+    if known is not None:
+        return known
+    with writing(sql):
+        record = Patient(
+            mrn="CL-0001", user_id=account.id, name=account.name, name_key=name_key(account.name)
+        )
+        sql.add(record)
+        sql.flush()
+        return record.id
 
 
 def _user_id(sql: Sql, user_type: str) -> int | None:

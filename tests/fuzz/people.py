@@ -5,6 +5,7 @@ credentials all the same, so that it reaches what lies behind them.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,6 +14,8 @@ from schemathesis import AuthContext, Case, GenerationMode
 
 from tests.auth_helper import PASSWORD, Account, Auth
 
+Live = dict[str, int]
+"""By the name that a path gives it: the id of something that is there."""
 LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
 """Operations whose body carries a token, and the member that does."""
 NEW_PASSWORD = "seven umbrellas on the quay"
@@ -25,7 +28,10 @@ class Person:
     auth: Auth
     user_type: str
     unit: str
+    settle: Callable[[Account], Live]
+    """Gives a new account what it can be tied to."""
     account: Account = field(init=False)
+    live: Live = field(default_factory=dict)
     _numbers: "count[int]" = field(default_factory=count)
     _valid: Counter[str] = field(default_factory=Counter)
     """How many valid requests went to each route."""
@@ -36,7 +42,9 @@ class Person:
     def make_account(self) -> Account:
         """Return another account of the kind."""
         email = f"{self.user_type}-{next(self._numbers)}@ward.example"
-        return self.auth.create_user(email, self.user_type, unit=self.unit, profile="high_security")
+        made = self.auth.create_user(email, self.user_type, unit=self.unit, profile="high_security")
+        self.live |= self.settle(made)
+        return made
 
     def log_in(self, account: Account | None = None) -> dict[str, Any]:
         """Return a new session's answer."""
@@ -48,9 +56,16 @@ class Person:
         answer: dict[str, Any] = response.get_json()
         return answer
 
+    def make_passing_account(self) -> Account:
+        """Return another account of the kind, tied to nobody."""
+        kept = dict(self.live)
+        made = self.make_account()
+        self.live = kept
+        return made
+
     def get(self, case: Case, context: AuthContext) -> dict[str, Any]:
         """Return credentials for one request; those for a password change are its own."""
-        return self.log_in(self.make_account() if _operation(case) == "password" else None)
+        return self.log_in(self.make_passing_account() if _operation(case) == "password" else None)
 
     def set(self, case: Case, data: dict[str, Any], context: AuthContext) -> None:
         """Put them into the header, and into the body of every second valid request to a route."""
@@ -73,6 +88,9 @@ class Person:
             case.body = body | {LIVE_TOKENS[operation]: data["refresh"]}
         elif operation == "end_session":
             case.path_parameters = {"sid": self.log_in()["session"]["id"]}
+        case.path_parameters |= {
+            name: self.live[name] for name in case.path_parameters if name in self.live
+        }
 
     def _credentials(self) -> dict[str, str]:
         return {"email": self.account.email, "password": self.account.password}

@@ -3,7 +3,7 @@
 Rows are written for the newest revision; an older one takes the columns that it has.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 MORNING = datetime(2026, 3, 2, 6, 45, 12, 345678, tzinfo=UTC)
@@ -68,6 +68,34 @@ def _shift(id: int, user_id: int, unit_id: int, **columns: Any) -> dict[str, Any
     } | columns
 
 
+def _patient(id: int, mrn: str, name: str, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "mrn": mrn,
+        "user_id": None,
+        "name": name,
+        "name_key": name.casefold(),
+        "birth_date": None,
+        "unit_id": None,
+        "bed": None,
+        "admitted_at": None,
+        "discharged_at": None,
+        "version": 1,
+    } | columns
+
+
+def _member(id: int, patient_id: int, user_id: int, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "patient_id": patient_id,
+        "user_id": user_id,
+        "role": "attending",
+        "starts_at": MORNING,
+        "ends_at": None,
+        "version": 1,
+    } | columns
+
+
 def _event(second: int, event: str, **columns: Any) -> dict[str, Any]:
     return {
         "recorded_at": MORNING + timedelta(seconds=second),
@@ -104,6 +132,20 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         _user(2, "doc@ward.example", "Ömer O'Neil", "doctor", unit_id=2, failed_logins=3),
         _user(3, "gone@ward.example", "Gone", "admin", disabled_at=MORNING),
         _user(9, "patient@home.example", "P", "patient", blocked_until=MORNING + _HOUR),
+    ],
+    "patients": [
+        _patient(9, "CL-9", "P", user_id=9),
+        _patient(12, "KÄ-0012", "Åsa O’Neil", birth_date=date(1931, 2, 28), unit_id=1, bed="3b",
+                 admitted_at=MORNING, version=3),
+        _patient(13, "KÄ-0013", "Gone", unit_id=1, bed="3b", admitted_at=MORNING - 30 * _HOUR,
+                 discharged_at=MORNING),
+    ],
+    "care_team_members": [
+        _member(1, 12, 2, role="attending"),
+        _member(2, 12, 1, role="nurse", ends_at=MORNING + 8 * _HOUR, version=2),
+    ],
+    "audited_patients": [
+        {"patient_id": 12, "event_id": 2},
     ],
     "appointments": [
         {

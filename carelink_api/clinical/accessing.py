@@ -1,0 +1,149 @@
+"""The one way to patient data: a transaction that ends with exactly one audit event.
+
+    with accessing(sql, claims, Event.PATIENT_READ, now=now) as access:
+        return access.chart(patient_id, Action.READ)
+
+The event is written in the request's own transaction and committed before the answer leaves. A
+refusal rolls back what was begun and leaves its one event too. What cannot be audited is not
+shown, and not done: 503 (45 CFR 164.312(b), ASVS 16.3.2).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session as Sql
+from sqlalchemy.orm import joinedload
+
+from ..audit.events import Event, Outcome
+from ..audit.record import acting, record
+from ..database import writing
+from ..errors import CareLinkError, Forbidden, NotFound, Unavailable
+from ..sessions.claims import AccessClaims
+from .access import Action, Granted, Refusal, decide, granting
+from .access_sql import tie_columns, ties_in, visible
+from .models import Patient
+from .viewer import Viewer, look_up_viewer
+
+log = structlog.get_logger(__name__)
+
+
+class BreakGlassAvailable(Forbidden):
+    """There is a record, and only an emergency opens it: told to doctors and nurses alone.
+
+    Whoever counts through the ids as one of them learns which numbers are in use, nothing of whom,
+    and leaves an event for each.
+    """
+
+    code, title = "break_glass_available", "Break-glass available"
+    detail = "No care relationship with this patient. In an emergency, break the glass."
+
+
+class InHandoff(Forbidden):
+    code, title = "in_handoff", "In handoff time"
+    detail = "The shift has ended: finish, sign and hand over, but begin nothing new."
+
+
+_REFUSED: dict[Refusal, type[CareLinkError]] = {
+    Refusal.HIDDEN: NotFound,
+    Refusal.FORBIDDEN: Forbidden,
+    Refusal.IN_HANDOFF: InHandoff,
+    Refusal.BREAK_GLASS_AVAILABLE: BreakGlassAvailable,
+}
+
+
+@dataclass
+class Access:
+    """What one request does with patient data."""
+
+    sql: Sql
+    viewer: Viewer
+    patient_ids: list[int] = field(default_factory=list)
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def chart(self, patient_id: int, action: Action) -> Patient:
+        """Return the patient with whom the viewer may do that; for any action but reading, locked.
+
+        One statement. Raises NotFound, Forbidden, InHandoff, BreakGlassAvailable.
+        """
+        asked = (
+            select(Patient, *tie_columns(self.viewer))
+            .options(joinedload(Patient.unit))
+            .where(Patient.id == patient_id)
+        )
+        if action not in (Action.READ, Action.READ_LOG):
+            asked = asked.with_for_update(of=Patient)
+        row = self.sql.execute(asked).one_or_none()
+        if row is None:
+            self.detail["asked_for"] = patient_id
+            raise NotFound()
+        self.patient_ids = [patient_id]
+        ties = ties_in(row)
+        match decide(self.viewer.user_type, ties, action):
+            case Granted(basis):
+                self.detail |= {"basis": str(basis), "basis_id": ties[basis]}
+            case refusal:
+                raise _REFUSED[refusal]()
+        patient: Patient = row[0]
+        return patient
+
+    def visible(self, action: Action = Action.READ) -> ColumnElement[bool]:
+        """Return the condition on `Patient` for a list or a count.
+
+        Raises Forbidden for a user type that never sees a patient.
+        """
+        if not granting(self.viewer.user_type, action):
+            self.detail["why"] = "user_type"
+            raise Forbidden()
+        return visible(self.viewer, action)
+
+    def showed(self, patient_ids: Sequence[int], **detail: Any) -> None:
+        """Say whose data a list shows."""
+        self.patient_ids = list(patient_ids)
+        self.about(**detail)
+
+    def about(self, **detail: Any) -> None:
+        """Say more for the audit event: ids and names of fields, never what stands in them."""
+        self.detail |= detail
+
+
+@contextmanager
+def accessing(sql: Sql, claims: AccessClaims, event: Event, *, now: datetime) -> Iterator[Access]:
+    """Run one access in one transaction, and audit it once. Raises Unavailable; see above."""
+    try:
+        with writing(sql):
+            access = Access(sql, look_up_viewer(sql, claims, now))
+            yield access
+            sql.flush()
+            _audit(access, event, Outcome.SUCCESS)
+    except CareLinkError as refusal:
+        if not isinstance(refusal, Unavailable):
+            with writing(sql):
+                _audit(access, event, Outcome.REFUSED, refusal.code)
+        raise
+
+
+def _audit(access: Access, event: Event, outcome: Outcome, reason: str | None = None) -> None:
+    viewer = access.viewer
+    try:
+        record(
+            access.sql,
+            event,
+            now=viewer.now,
+            outcome=outcome,
+            reason=access.detail.pop("why", reason),
+            actor=acting(viewer.user_id),
+            user_id=viewer.user_id,
+            sid=viewer.sid,
+            jti=viewer.jti,
+            patient_ids=access.patient_ids,
+            **access.detail,
+        )
+    except SQLAlchemyError as fault:
+        log.error("access_not_audited", kind=type(fault).__name__, exc_info=fault)
+        raise Unavailable() from fault

@@ -1,0 +1,1 @@
+"""Appointments: a doctor sees a patient at a time."""

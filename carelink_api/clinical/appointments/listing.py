@@ -1,0 +1,81 @@
+"""The list of appointments."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, or_, select
+from sqlalchemy.orm import Session as Sql
+from sqlalchemy.orm import aliased
+
+from ...accounts.models import User
+from ...audit.events import Event
+from ...sessions.claims import AccessClaims
+from ..accessing import Access, accessing
+from ..models import Appointment, Patient
+from ..paging import Page, read_page
+
+_doctor = aliased(User)
+# The columns that are shown, and no more: a user's row holds a password hash.
+LISTED = (
+    select(
+        Appointment.id,
+        Appointment.starts_at,
+        Appointment.ends_at,
+        Appointment.status,
+        Appointment.description,
+        _doctor.id.label("doctor_id"),
+        _doctor.name.label("doctor_name"),
+        Patient.id.label("patient_id"),
+        Patient.name.label("patient_name"),
+    )
+    .join(_doctor, Appointment.doctor_id == _doctor.id)
+    .join(Patient, Appointment.patient_id == Patient.id)
+    .order_by(Appointment.starts_at, Appointment.id)
+)
+
+
+def list_appointments(
+    sql: Sql,
+    viewer: AccessClaims,
+    *,
+    page: int,
+    page_size: int,
+    now: datetime,
+    day: date | None = None,
+) -> Page[dict[str, Any]]:
+    """Return a page of the appointments that the viewer may see, the earliest first.
+
+    `day` is a day of UTC. Raises Forbidden for a user type that sees none, Unavailable.
+    """
+    with accessing(sql, viewer, Event.APPOINTMENTS_LISTED, now=now) as access:
+        if day:
+            access.about(day=day.isoformat())
+        asked = LISTED.where(may_see(access), *_within(day))
+        found = read_page(sql, asked, page=page, page_size=page_size)
+        shown = [row.id for row in found.items]
+        access.showed([row.patient_id for row in found.items], appointment_ids=shown)
+    return found.map(_shown)
+
+
+def may_see(access: Access) -> ColumnElement[bool]:
+    """Return who sees an appointment: its doctor, and whoever may read the patient's record.
+
+    It stays in its doctor's list when it no longer opens the record.
+    """
+    of_a_patient = access.visible()
+    if access.viewer.user_type == "doctor":
+        return or_(Appointment.doctor_id == access.viewer.user_id, of_a_patient)
+    return of_a_patient
+
+
+def _within(day: date | None) -> list[ColumnElement[bool]]:
+    if day is None:
+        return []
+    start = datetime.combine(day, time(), UTC)
+    return [Appointment.starts_at >= start, Appointment.starts_at < start + timedelta(days=1)]
+
+
+def _shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    doctor = {"id": row.doctor_id, "name": row.doctor_name}
+    patient = {"id": row.patient_id, "name": row.patient_name}
+    return {**row._mapping, "doctor": doctor, "patient": patient}

@@ -1,0 +1,1 @@
+"""Care teams: who looks after whom, from when to when."""

@@ -1,0 +1,1 @@
+"""Patients: who is here, where they lie, and from when to when."""

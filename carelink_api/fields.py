@@ -1,0 +1,70 @@
+"""Fields that more than one blueprint reads: strict, bounded, and documented as they are."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+import marshmallow as ma
+from werkzeug.routing import BaseConverter
+
+MAX_ID = 999_999_999
+_DAY = r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+
+
+class IdConverter(BaseConverter):
+    """A path part that can be an id; anything else is 404 before a view runs."""
+
+    regex = "[1-9][0-9]{0,8}"
+    schema: ClassVar = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+
+class Id(ma.fields.Integer):
+    """An id in a body: a JSON number, and no text that looks like one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=ma.validate.Range(1, MAX_ID), **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(value) is not int:
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+def query_id(description: str) -> ma.fields.Integer:
+    """Return the field of an id in a query, where everything is text."""
+    return ma.fields.Integer(
+        validate=ma.validate.Range(1, MAX_ID), metadata={"description": description}
+    )
+
+
+class Day(ma.fields.Date):
+    """A day as `YYYY-MM-DD` and nothing else ISO 8601 allows, in centuries that mean something."""
+
+    def __init__(self, *, description: str = "A day, YYYY-MM-DD.", **kwargs: Any) -> None:
+        shown = {"description": description, "pattern": f"^{_DAY}$"}
+        super().__init__(metadata=shown, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        if not isinstance(value, str) or not re.fullmatch(_DAY, value):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Moment(ma.fields.DateTime):
+    """A time in a body: RFC 3339 with its offset, never a wall's time without one."""
+
+    def __init__(self, *, description: str = "RFC 3339, with an offset.", **kwargs: Any) -> None:
+        shown = {"description": description, "pattern": f"^{_DAY}{_CLOCK}$"}
+        super().__init__(metadata=shown, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not re.fullmatch(_DAY + _CLOCK, value, re.ASCII):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:  # the 30th of February, the 25th hour
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from None
