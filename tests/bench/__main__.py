@@ -63,7 +63,7 @@ def main() -> None:
         table.add_column(heading, justify="left" if heading == "what" else "right")
     tables = [table]
     with ValkeyServer() as valkey, PostgresServer() as postgres:
-        with _serving(BareServer({"BENCH_REDIS_URL": valkey.url})) as bare:
+        with BareServer({"BENCH_REDIS_URL": valkey.url}) as bare:
             for name, path in (("bare route", "/plain"), ("bare route, one GET", "/redis")):
                 _add(table, name, _run(bare, lambda i, _, path=path: get(path)))
         for name, database in (
@@ -71,7 +71,7 @@ def main() -> None:
             ("PostgreSQL", postgres.create_database("bench")),
         ):
             prepare(database, valkey.url)
-            with _serving(ApiServer(environment(database, valkey.url))) as server:
+            with ApiServer(environment(database, valkey.url)) as server:
                 _measure_api(table, name, server)
             tables.append(counted(settings_for(database, valkey.url), valkey, title=name))
         _add_memory(table, valkey)
@@ -172,12 +172,6 @@ def _add_memory(table: Table, valkey: ValkeyServer) -> None:
         pipe.execute()
         used = (client.info("memory")["used_memory"] - before) / count
     table.add_row(f"Redis bytes per ended session: {used:.0f}", "", "", "", "", "")
-
-
-@contextmanager
-def _serving(server: ApiServer) -> Iterator[ApiServer]:
-    with server:
-        yield server
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ def counted(settings: dict[str, Any], valkey: ValkeyServer, *, title: str) -> Ta
     table = Table(title=f"Counted for one request, throttles on, {title}")
     for heading in ("what", "Redis round trips", "Redis commands", "SQL statements"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
-    app = create_app(Settings(**settings | {"ratelimit_enabled": True}), background=False)
+    app = create_app(
+        Settings(**settings | {"ratelimit_enabled": True, "log_level": "warning"}), background=False
+    )
     counter = Counter(valkey)
     event.listen(Engine, "before_cursor_execute", counter.count_statement)
     try:

@@ -1,18 +1,17 @@
 """A small load generator: keep-alive connections in one thread, one request in flight on each."""
 
 import re
-import select
+import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 
 import psutil
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-
-
 Requests = Callable[[int, bytes | None], bytes | None]
 """Makes a connection's next request from its last answer; None where it has no more."""
 
@@ -61,38 +60,41 @@ def measure(
 ) -> Measured:
     """Ask for `seconds`, or until no connection has a request left."""
     family = [psutil.Process(server_pid), *psutil.Process(server_pid).children(recursive=True)]
-    clients = {(c := _Connection(port)).socket.fileno(): (i, c) for i in range(connections)}
-    poll = select.epoll()
-    for number, (i, client) in clients.items():
-        poll.register(number, select.EPOLLIN)
-        client.send(requests(i, None) or b"")
-    statuses: dict[int, int] = {}
-    latencies: list[float] = []
+    clients = [_Connection(port) for _ in range(connections)]
     cpu_before, started = _cpu(family), time.perf_counter()
-    waiting = connections
-    while waiting and time.perf_counter() - started < seconds:
-        for number, _ in poll.poll(1):
-            i, client = clients[number]
-            answer = client.receive()
-            if answer is not None:
-                latencies.append(time.perf_counter() - client.sent_at)
-                statuses[answer[0]] = statuses.get(answer[0], 0) + 1
-                following = requests(i, answer[1])
-                if following is None:
-                    waiting -= 1
-                else:
-                    client.send(following)
+    answers = list(_converse(clients, requests, until=started + seconds))
     elapsed, cpu = time.perf_counter() - started, _cpu(family) - cpu_before
-    for _, client in clients.values():
+    for client in clients:
         client.socket.close()
-    cuts = quantiles(latencies, n=100)
+    cuts = quantiles((latency for _, latency in answers), n=100)
     return Measured(
-        len(latencies) / elapsed,
+        len(answers) / elapsed,
         cuts[49] * 1000,
         cuts[98] * 1000,
-        cpu / len(latencies) * 1e6,
-        statuses,
+        cpu / len(answers) * 1e6,
+        Counter(status for status, _ in answers),
     )
+
+
+def _converse(
+    clients: Sequence[_Connection], requests: Requests, *, until: float
+) -> Iterator[tuple[int, float]]:
+    """Yield each answer's status and how many seconds it took."""
+    with selectors.DefaultSelector() as selector:
+        for i, client in enumerate(clients):
+            selector.register(client.socket, selectors.EVENT_READ, (i, client))
+            client.send(requests(i, None) or b"")
+        while selector.get_map() and time.perf_counter() < until:
+            for ready, _ in selector.select(1):
+                i, client = ready.data
+                answer = client.receive()
+                if answer is None:
+                    continue
+                yield answer[0], time.perf_counter() - client.sent_at
+                if following := requests(i, answer[1]):
+                    client.send(following)
+                else:
+                    selector.unregister(client.socket)
 
 
 def get(path: str, token: str = "") -> bytes:
