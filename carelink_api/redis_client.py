@@ -12,18 +12,16 @@ from urllib.parse import unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from .config import UnsafeSettings
+from .redis_cluster import STORE_ERRORS as STORE_ERRORS
 from .redis_cluster import Cluster, ClusterLimits
 from .redis_lookup import LookupRedis
 
 REQUEST_TIMEOUT_SECONDS = 0.1
 Client = redis.Redis
-STORE_ERRORS = (RedisError, RedisClusterException)
-"""All that a client raises: the second is not a kind of the first."""
 _SCHEMES: dict[str, Literal["single", "sentinel", "cluster"]] = {
     "redis": "single",
     "rediss": "single",
@@ -110,7 +108,10 @@ def place(client: Client, key: str) -> str:
 
 
 def primaries(client: Client) -> dict[str, Client]:
-    """Return a client of every primary by its name; one server's name is `redis`."""
+    """Return a client of every primary by its name; one server's name is `redis`.
+
+    Raises RedisError, RedisClusterException.
+    """
     cluster: object = client
     return cluster.primaries() if isinstance(cluster, Cluster) else {"redis": client}
 

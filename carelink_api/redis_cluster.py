@@ -28,7 +28,8 @@ from redis.exceptions import (
 Command = tuple[Any, ...]
 Bare = Any
 """A client as `redis.Redis` is one; loosely, since its `execute_command` has no types."""
-_ERRORS = (RedisError, RedisClusterException)
+STORE_ERRORS = (RedisError, RedisClusterException)
+"""All that a client raises: the second is not a kind of the first."""
 _SCRIPTS = ("EVAL", "EVALSHA")
 UNKNOWN = "cluster"
 """The place of keys of which nobody has told where they lie."""
@@ -100,7 +101,7 @@ class Cluster:
             yield from server.scan_iter(*args, **options)
 
     def primaries(self) -> dict[str, Bare]:
-        """Return a client of every primary by its name."""
+        """Return a client of every primary by its name. Raises RedisClusterException."""
         found = self._connected().get_nodes_by_server_type(PRIMARY)
         return {node.name: self._client(node) for node in found}
 
@@ -157,7 +158,7 @@ class Cluster:
         startup = [node(host, port) for host, port in self._nodes]
         try:
             self._map = _learn_map(NodesManager, startup, **self._options)
-        except _ERRORS:
+        except STORE_ERRORS:
             self._failures += 1
             raise
 
@@ -205,7 +206,7 @@ class Batch:
         for at, answer in answers.items():
             if type(answer) is AskError:
                 answers[at] = self._cluster.ask(answer, self._commands[at])
-            elif isinstance(answer, _ERRORS):
+            elif isinstance(answer, STORE_ERRORS):
                 raise answer
         return [answers[at] for at in range(len(self._commands))]
 
@@ -217,7 +218,7 @@ class Batch:
         for server, parts in servers.items():
             try:
                 answers |= zip(parts, self._send_to(server, parts), strict=True)
-            except _ERRORS as error:  # the other nodes' parts go on
+            except STORE_ERRORS as error:  # the other nodes' parts go on
                 answers |= dict.fromkeys(parts, error)
         return answers
 

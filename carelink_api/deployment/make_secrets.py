@@ -41,7 +41,10 @@ class Part:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make what is missing, and hand everything out."""
+    """Make what is missing, and hand everything out; return the exit code.
+
+    It is 1, and nothing is handed out, where the certificate is not taken.
+    """
     options = _parser().parse_args(arguments)
     kept = options.folder / "kept"
     kept.mkdir(mode=0o700, parents=True, exist_ok=True)

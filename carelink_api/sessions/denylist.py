@@ -153,12 +153,12 @@ class Denylist:
             log.info("denylist_answers_again", place=place)
 
     def keys(self) -> Iterator[str]:
-        """Yield every key of the denylist, in steps that never block Redis. Raises RedisError."""
+        """Yield every key of the denylist, in steps that never block Redis. Raises STORE_ERRORS."""
         for key in self.client.scan_iter(match=f"{PREFIX}*", count=1000):
             yield key.decode(errors="replace")
 
     def delete(self, keys: Sequence[str]) -> int:
-        """Delete keys without blocking; return how many there were. Raises RedisError."""
+        """Delete keys without blocking; return how many there were. Raises STORE_ERRORS."""
         deleted = 0
         for start in range(0, len(keys), BATCH):
             with self.client.pipeline(transaction=False) as pipe:

@@ -48,7 +48,7 @@ def forgotten_ends(sql: Sql, denylist: Denylist, now: datetime) -> Iterator[Sequ
     """Yield, in batches, the sessions that Redis holds as ended and SQL does not.
 
     The database was restored from a backup, or failed over to a replica that lagged. Raises
-    RedisError.
+    STORE_ERRORS.
     """
     listed = (sid for sid, jti in map(parse_key, denylist.keys()) if jti is None and _is_sid(sid))
     while sids := list(islice(listed, BATCH)):

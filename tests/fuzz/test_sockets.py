@@ -33,7 +33,7 @@ NO_HTTP: dict[str, bytes] = {
     "rubbish": bytes(range(256)) * 8,
     "NULs": b"\0" * 5_000,
     "line ends": b"\r\n" * 3_000,
-    "a TLS hello": bytes.fromhex("160301020001 0001fc0303".replace(" ", "")) + b"\x5a" * 509,
+    "a TLS hello": bytes.fromhex("1603010200010001fc0303") + b"\x5a" * 509,
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0",
     "HTTP/0.9": b"GET /health/live/\r\n",
     "HTTP/9.9": b"GET /health/live/ HTTP/9.9\r\n\r\n",

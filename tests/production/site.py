@@ -183,17 +183,16 @@ class Site:
     """Everything together, started in the order that docker-compose.yml states."""
 
     def __init__(self) -> None:
-        ports = [free_port() for _ in range(7)]
-        self.places = Places(short_folder(), *ports[:2], (ports[2], ports[3]), *ports[4:])
+        database, valkey, one, two, https, http, live = (free_port() for _ in range(7))
+        self.places = Places(short_folder(), database, valkey, (one, two), https, http, live)
         self.make_secrets()
         self.database = Database(self.places)
         self.denylist = Denylist(self.places)
         self.replicas = [Replica(self.places, port) for port in self.places.replicas]
         self.housekeeper = Housekeeper(self.places)
         self.proxy = Proxy(self.places)
-        self.servers: list[Server] = [
-            *(self.database, self.denylist, *self.replicas, self.housekeeper, self.proxy)
-        ]
+        self.clients: list[Server] = [*self.replicas, self.housekeeper, self.proxy]
+        """Of the stores; nginx of the replicas."""
 
     def __enter__(self) -> Self:
         try:
@@ -211,11 +210,11 @@ class Site:
         self.database.set_up()
         self.denylist.start()
         self.run(*command("migrate"))
-        for server in self.servers[2:]:
+        for server in self.clients:
             server.start()
 
     def close(self) -> None:
-        for server in reversed(self.servers):
+        for server in (*reversed(self.clients), self.denylist, self.database):
             server.close()
         shutil.rmtree(self.places.folder, ignore_errors=True)
 
