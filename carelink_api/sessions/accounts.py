@@ -15,13 +15,14 @@ from ..audit.events import Event
 from ..audit.record import acting, record
 from ..config import Settings
 from ..database import writing
-from ..errors import InvalidCredentials, NotFound
+from ..errors import InvalidCredentials, NotFound, TokenNotValid
 from .denylist import Entry
 from .ending import MAX_BATCH, end_sessions, publish
 from .grants import Grant, grant_from, new_jti
 from .lifetimes import is_stricter, profile_for
 from .models import Session
-from .reasons import EndReason
+from .reasons import EndReason, public_reason
+from .rotation import why_over
 from .rows import load
 
 _FORGIVEN: dict[str, object] = {"failed_logins": 0, "blocked_until": None}
@@ -76,7 +77,7 @@ def change_own_password(
 
     The old refresh token of this session is retired without grace. Returns the new pair's grant,
     and whether Redis knows of the others. Raises InvalidCredentials where the account or the
-    session has changed since the current password was verified.
+    session has changed since the current password was verified, TokenNotValid where it is over.
     """
     with writing(sql):
         _replace_hash(sql, user_id, sid, verified_hash, new_hash, now)
@@ -215,4 +216,6 @@ def _next_generation(sql: Sql, sid: str, settings: Settings, now: datetime) -> G
     row = load(sql, sid, settings)
     if row is None or row.refresh_jti != jti:  # ended between the two statements
         raise InvalidCredentials()
+    if reason := why_over(row.lineage, now):  # its access token still had the leeway
+        raise TokenNotValid(public_reason(reason))
     return grant_from(row, now, settings)

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session as Sql
 from werkzeug.test import TestResponse
 
 from carelink_api.accounts.models import User
+from carelink_api.session_profiles import SessionProfiles, StandardProfile
 from tests.auth.helpers import SQLITE, claims_of, events, refused_with
 from tests.auth_helper import PASSWORD, Auth
-from tests.conftest import MakeApp
+from tests.conftest import MakeApp, Travel
 from tests.servers import ValkeyServer
 
 NEW = "seven umbrellas on the quay"
@@ -156,3 +157,18 @@ def test_five_changes_a_minute_are_enough(auth: Auth, mine: dict[str, Any], sql:
     assert int(answers[-1].headers["Retry-After"]) >= 1
     assert len(events(sql, "token:throttled")) == 1
     assert auth.me(mine["access"]).status_code == 200
+
+
+def test_a_session_that_is_over_changes_no_password_in_its_tokens_leeway(
+    sql: Sql, make_app: MakeApp, travel: Travel
+) -> None:
+    short = {"access_seconds": 60, "absolute_seconds": 60, "idle_seconds": 0}
+    app = make_app(session_profiles=SessionProfiles(standard=StandardProfile(**short)))
+    late = Auth(app)
+    late.create_user("late@ward.example")
+    pair = late.tokens("late@ward.example")
+    before = password_hash(sql)
+    travel(64)
+    assert late.me(pair["access"]).status_code == 200
+    assert refused_with(change(late, pair), "session_expired")
+    assert password_hash(sql) == before
