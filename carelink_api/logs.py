@@ -8,6 +8,8 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO, cast
 
 import orjson
 import structlog
@@ -30,12 +32,27 @@ def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+class _Lossy:
+    """A stream that fails nobody: a full disk costs lines, not answers, nor the pulse's thread."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):  # there is no other place to say it
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def request_logger(level: str) -> Callable[[EventDict], None]:
     """Return what writes the one line of each request, as `configure`'s loggers would.
 
     Straight to the stream: what it says has neither context nor exception to look for.
     """
-    stream = sys.stderr
+    stream = _Lossy(sys.stderr)
 
     def write(event: EventDict) -> None:
         line = orjson.dumps(mask_secrets(None, "info", event), option=orjson.OPT_UTC_Z)
@@ -56,7 +73,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Lossy(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -1,5 +1,6 @@
 """Log lines are JSON objects, one a line, and hold no secret; neither does the audit trail."""
 
+import errno
 import io
 import json
 import sys
@@ -164,3 +165,25 @@ def test_nothing_that_is_sent_starts_a_line_of_its_own(
     )
     assert [entry["event"] for entry in lines(stderr)] == ["request", "request"]
     assert "\x1b" not in stderr.getvalue()
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_fails_no_request(
+    monkeypatch: pytest.MonkeyPatch, make_app: MakeApp
+) -> None:
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    auth = Auth(make_app(redis_url="unix:///nowhere", log_level="debug"))
+    runtime = auth.app.extensions["carelink"]
+    assert runtime.pulse.beat()
+    auth.create_user()
+    granted = auth.tokens()
+    assert auth.me(granted["access"]).status_code == 200  # says that Redis is gone
+    assert auth.logout(granted["refresh"]).status_code == 202
+    assert auth.me(granted["access"]).status_code == 401
