@@ -146,9 +146,11 @@ def _add_slash(environ: "WSGIEnvironment") -> bool:
     """Add the slash that a path under /api/ lacks; return whether it is under /api/.
 
     So both ways answer, without a redirect (`strict_slashes=False` would turn 405 into 404). A
-    last segment with a dot is a file.
+    last segment with a dot is a file. Routing reads `//` at the start as `/`, so we do.
     """
     path = environ.get("PATH_INFO", "")
+    if path[:1] != "/" or path[1:2] == "/":
+        path = environ["PATH_INFO"] = "/" + path.lstrip("/")
     if not path.startswith("/api/"):
         return False
     if path[-1] != "/" and "." not in path.rpartition("/")[2]:

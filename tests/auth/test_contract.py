@@ -246,6 +246,18 @@ def test_doubled_slashes_are_not_found(path: str, client: FlaskClient) -> None:
     assert client.post(path, json=CREDENTIALS, base_url="http://localhost").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["//api/auth/me", "///api/auth/sessions", ""])
+def test_slashes_at_the_start_lead_to_no_redirect_to_another_host(
+    path: str, client: FlaskClient
+) -> None:
+    raw = {"PATH_INFO": path, "HTTP_HOST": "evil.example", "HTTP_ORIGIN": "http://localhost:3000"}
+    response = client.get("/", environ_overrides=raw)
+    assert response.status_code in (200, 401)
+    assert "Location" not in response.headers
+    if path:
+        assert response.headers["Vary"] == "Origin"
+
+
 def test_an_unknown_path_is_not_found(client: FlaskClient) -> None:
     for path in ("/api/auth/nothing", "/api/", "/api/auth/login/extra/", "/nothing"):
         response = client.get(path)
