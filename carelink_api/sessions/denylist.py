@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
-from redis.exceptions import AskError, TryAgainError
+from redis.exceptions import AskError, InvalidResponse, TryAgainError
 
 from .. import redis_client
 from ..redis_client import STORE_ERRORS, Client
@@ -97,13 +97,12 @@ class Denylist:
         if self.skips(sid):
             raise DenylistUnavailable
         try:
-            session, token = self._ask(sid, jti)
+            value = self._ask(sid, jti)
         except _BLAMELESS as error:  # a slot on the move: this request only
             raise DenylistUnavailable from error
         except STORE_ERRORS as error:
             self._open_breaker(sid, error)
             raise DenylistUnavailable from error
-        value = token if session is None else session
         if value is None:
             return None
         # Whatever stands there refuses, also what none of us has written.
@@ -167,9 +166,17 @@ class Denylist:
                 deleted += sum(pipe.execute())
         return deleted
 
-    def _ask(self, sid: str, jti: str) -> list[bytes | None]:
-        keys = session_key(sid), token_key(sid, jti)
-        return cast(list[bytes | None], self.client.mget(*keys))
+    def _ask(self, sid: str, jti: str) -> bytes | None:
+        """Return what stands there. Raises RedisError, also for what is no answer to this.
+
+        A proxy in front of several servers puts one's error among the values.
+        """
+        match cast(object, self.client.mget(session_key(sid), token_key(sid, jti))):
+            case [None, None]:
+                return None
+            case [bytes(value), None | bytes()] | [None, bytes(value)]:
+                return value
+        raise InvalidResponse("not two values")
 
     def _write(self, entries: Sequence[Entry]) -> None:
         with self.client.pipeline(transaction=False) as pipe:
