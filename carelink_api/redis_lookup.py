@@ -26,7 +26,7 @@ class LookupRedis(redis.Redis):
         answer in time is not asked again.
         """
         own = self._own
-        if own.connection is not None and own.pid == os.getpid():  # a parent's socket is not ours
+        if own.connection is not None and self._is_good(own):
             try:
                 return _ask(own, keys)
             except ConnectionLost:
@@ -35,12 +35,25 @@ class LookupRedis(redis.Redis):
         fresh = pool.connection_class(**pool.connection_kwargs)
         fresh.connect()
         own.connection, own.pid = fresh, os.getpid()
+        own.primary = self._primary() and (fresh.host, fresh.port)
         return _ask(own, keys)
+
+    def _is_good(self, own: "_Own") -> bool:
+        """Say whether it is neither a parent's socket nor one to a primary that was demoted.
+
+        A demoted one drops its clients, but only when Sentinel reaches it.
+        """
+        return own.pid == os.getpid() and own.primary == self._primary()
+
+    def _primary(self) -> Any:
+        """Return what Sentinel has said last; None without one."""
+        return getattr(self.connection_pool, "master_address", None)
 
 
 class _Own(threading.local):
     connection: Any = None
     pid = 0
+    primary: Any = None
 
 
 def _ask(own: _Own, keys: Any) -> Any:
