@@ -7,11 +7,12 @@ would accept a revoked token.
 
 from dataclasses import dataclass
 from typing import Any, Literal, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
+from redis.connection import ConnectionPool, parse_url
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -22,6 +23,8 @@ from .redis_lookup import LookupRedis
 
 REQUEST_TIMEOUT_SECONDS = 0.1
 Client = redis.Redis
+_URL_OPTIONS = {"db", "client_name", "max_connections", "health_check_interval", "socket_keepalive"}
+"""What a URL's query may set, and `ssl_…`: never time limits, protocol or what values look like."""
 _SCHEMES: dict[str, Literal["single", "sentinel", "cluster"]] = {
     "redis": "single",
     "rediss": "single",
@@ -50,11 +53,10 @@ def parse(url: str) -> RedisTarget:
         raise UnsafeSettings(f"CARELINK_REDIS_URL must start with one of {', '.join(_SCHEMES)}.")
     try:
         if kind == "single":
-            check: Any = parse_url  # untyped
-            check(url)
+            _try_options(url)
             return RedisTarget(kind, url)
         target = _several(kind, url)
-    except ValueError:  # its text may hold the URL
+    except (ValueError, TypeError, RedisError):  # its text may hold the URL
         raise UnsafeSettings(
             "CARELINK_REDIS_URL has a host, port or option that is none."
         ) from None
@@ -63,8 +65,24 @@ def parse(url: str) -> RedisTarget:
     return target
 
 
+def _try_options(url: str) -> None:
+    """Make a connection without connecting. Raises ValueError, TypeError or RedisError.
+
+    Unknown options would else fail every request, and known ones could undo our time limits.
+    """
+    parsed: Any = parse_url  # untyped
+    pool: Any = ConnectionPool
+    parsed(url)
+    options = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    if any(name not in _URL_OPTIONS and not name.startswith("ssl_") for name in options):
+        raise ValueError("option")
+    pool.from_url(url).make_connection()
+
+
 def _several(kind: Literal["sentinel", "cluster"], url: str) -> RedisTarget:
     parts = urlsplit(url)
+    if parts.query:  # nobody would read it
+        raise ValueError("option")
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
     default_port = 26379 if kind == "sentinel" else 6379
@@ -148,6 +166,8 @@ def _limits(timeout_seconds: float) -> dict[str, Any]:
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
+        # With RESP3 a server may announce maintenance, and the library then waits 10 s for it.
+        "protocol": 2,
     }
 
 

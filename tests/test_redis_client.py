@@ -1,5 +1,6 @@
 """The one parser of `CARELINK_REDIS_URL`, and the one function that builds clients."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -39,6 +40,8 @@ def own_valkey() -> Iterator[ValkeyServer]:
         "rediss://user:p%40ss@host.example",
         "unix:///run/redis.sock?db=1",
         "redis://[::1]:6379",
+        "redis://localhost?client_name=ward&max_connections=50&socket_keepalive=true",
+        "rediss://localhost/0?ssl_cert_reqs=required&ssl_ca_certs=/etc/ssl/hospital.pem",
     ],
 )
 def test_a_single_server_s_url_is_taken_as_it_stands(url: str) -> None:
@@ -90,6 +93,14 @@ def test_a_cluster_url_names_nodes_and_credentials() -> None:
         "redis://:hidden@host:port",
         "redis://:hidden@host:99999",
         "redis://:hidden@host?db=many",
+        "redis://:hidden@host?decode_responses=true",
+        "redis://:hidden@host?socket_timeout=30",
+        "redis://:hidden@host?protocol=3",
+        "redis://:hidden@host?ssl_cert_reqs=required",
+        "rediss://:hidden@host?ssl_cert_reqs=sometimes",
+        "redis://:hidden@host?nonsense",
+        f"{SENTINEL}://:hidden@a.example/m?ssl=true",
+        f"{CLUSTER}://:hidden@a.example?db=1",
         f"{CLUSTER}://:hidden@[::1",
     ],
 )
@@ -151,6 +162,16 @@ def test_credentials_reach_a_server_that_demands_them() -> None:
         with pytest.raises(redis.AuthenticationError):
             stranger.ping()
         stranger.close()
+
+
+def test_no_server_is_asked_to_announce_maintenance(own_valkey: ValkeyServer) -> None:
+    client = build(own_valkey.url)
+    client.ping()
+    client.mget("a", "b")
+    with own_valkey.client(client_name="watch") as watch:
+        others = [one for one in watch.client_list() if one["name"] != "watch"]
+    assert [one["resp"] for one in others] == ["2", "2"]  # its pushes stretch our time limits
+    client.close()
 
 
 class Sentinel(ValkeyServer):
@@ -232,6 +253,27 @@ def test_the_denylist_works_behind_sentinel_and_on_a_cluster(several_url: str) -
     assert denylist.delete([entry.key for entry in entries]) == len(entries)
     assert denylist.ping()
     client.close()
+
+
+def test_all_threads_leave_a_demoted_primary_as_soon_as_one_knows() -> None:
+    """Sentinel does not reach the old primary, which therefore drops nobody."""
+    with (
+        ValkeyServer(tcp=True) as old,
+        ValkeyServer(tcp=True) as new,
+        Sentinel(old) as sentinel,
+    ):
+        client = build(f"{SENTINEL}://127.0.0.1:{sentinel.port}/mymaster", timeout_seconds=2)
+        assert client.mget("a") == [None]
+        with new.client() as direct:
+            direct.set("a", "revoked")
+        with sentinel.client() as watcher:
+            watcher.execute_command("SENTINEL", "REMOVE", "mymaster")
+            watcher.execute_command("SENTINEL", "MONITOR", "mymaster", "127.0.0.1", new.port, "1")
+        other = threading.Thread(target=client.mget, args=("a",))  # a new connection asks Sentinel
+        other.start()
+        other.join()
+        assert client.mget("a") == [b"revoked"]
+        client.close()
 
 
 @SQLITE
