@@ -167,7 +167,7 @@ class Denylist:
         return deleted
 
     def _ask(self, sid: str, jti: str) -> bytes | None:
-        """Return what stands there. Raises RedisError, also for what is no answer to this.
+        """Return what stands there. Raises STORE_ERRORS, also for what is no answer to this.
 
         A proxy in front of several servers puts one's error among the values.
         """
