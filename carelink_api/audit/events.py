@@ -52,6 +52,10 @@ class Event(StrEnum):
     APPOINTMENT_BOOKED = "appointment:booked"
     APPOINTMENT_MOVED = "appointment:moved"
     APPOINTMENT_CANCELLED = "appointment:cancelled"
+    OBSERVATIONS_LISTED = "observations:listed"
+    OBSERVATION_READ = "observation:read"
+    OBSERVATIONS_RECORDED = "observations:recorded"
+    OBSERVATION_MARKED = "observation:entered_in_error"
 
 
 class Outcome(StrEnum):

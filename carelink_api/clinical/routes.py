@@ -1,6 +1,7 @@
 """Every blueprint of the clinical API."""
 
 from .appointments.routes import bp as appointments
+from .observations.routes import bp as observations
 from .patients.routes import bp as patients
 
-blueprints = (patients, appointments)
+blueprints = (patients, appointments, observations)

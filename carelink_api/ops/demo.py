@@ -14,6 +14,7 @@ from ..database import writing
 from ..errors import Forbidden
 from ..extensions import db, settings
 from ..session_profiles import ProfileName
+from .demo_records import ensure_records
 
 ACTOR = "demo"
 
@@ -93,7 +94,9 @@ def load(now: datetime) -> bool:
     units = [_ensure_unit(sql, name, now) for name in UNITS]
     users = [_ensure_user(sql, login, now) for login in LOGINS]
     appointments = _ensure_appointments(sql, now)
-    return any([*units, *users, appointments])
+    nurse_id = _user_id(sql, "nurse")
+    records = nurse_id is not None and ensure_records(sql, nurse_id, now)
+    return any([*units, *users, appointments, records])
 
 
 def _somebody_works_here(sql: Sql) -> bool:

@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api import clock
 from carelink_api.accounts.models import Unit, User, UserType
 from carelink_api.accounts.password_rules import password_faults
-from carelink_api.clinical.models import Appointment
+from carelink_api.clinical.models import Appointment, Patient
+from carelink_api.clinical.observations.codes import fault
+from carelink_api.clinical.record_models import Observation
 from carelink_api.errors import Forbidden
 from carelink_api.ops import demo
 from tests.auth_helper import Auth
+from tests.clinical.ward import HOUR
 from tests.conftest import MakeApp
 
 
@@ -44,6 +47,17 @@ def test_loading_creates_units_users_and_appointments(app: Flask, sql: Sql) -> N
     profiles = dict(sql.execute(select(Unit.name, Unit.session_profile)).all())
     assert profiles == {"Ward 7": None, "ICU": "high_security", "Emergency": "high_security"}
     assert _count(sql, Appointment) > 0
+
+
+def test_every_demo_patient_has_two_days_of_vital_signs(app: Flask, sql: Sql) -> None:
+    load(app)
+    for patient_id in sql.scalars(select(Patient.id)):
+        of_patient = select(Observation).where(Observation.patient_id == patient_id)
+        found = sql.scalars(of_patient.order_by(Observation.effective_at)).all()
+        assert len({each.code for each in found}) == 6
+        assert 40 < (clock.now() - found[0].effective_at) / HOUR <= 48
+        assert found[-1].effective_at < clock.now()
+        assert [fault(each.code, each.value) for each in found] == [None] * 72
 
 
 def test_loading_twice_changes_nothing(app: Flask, sql: Sql) -> None:

@@ -12,6 +12,7 @@ from carelink_api import clock
 from carelink_api.accounts.models import Unit
 from carelink_api.clinical.models import Appointment, CareTeamMember, Patient
 from carelink_api.clinical.patients.names import name_key
+from carelink_api.clinical.record_models import Observation
 from carelink_api.extensions import db
 from carelink_api.shifts.models import Shift
 from tests.auth_helper import Account, Auth
@@ -83,6 +84,22 @@ class Ward:
         return self._add(
             Appointment(doctor_id=doctor.id, patient_id=patient_id, **(values | columns))
         )
+
+    def observation(self, patient_id: int, by: Account, **columns: Any) -> int:
+        now = clock.now()
+        values = {"code": "8867-4", "value": 80, "unit": "/min", "recorded_at": now}
+        return self._add(
+            Observation(
+                patient_id=patient_id,
+                recorded_by_id=by.id,
+                **(values | {"effective_at": now} | columns),
+            )
+        )
+
+    def records(self, patient_id: int) -> dict[str, int]:
+        """Write one of each into a record; return their ids, by the names that paths give them."""
+        by = self.user(f"writer-{patient_id}@ward.example", "nurse")
+        return {"observation_id": self.observation(patient_id, by)}
 
     def self_patient(
         self, email: str = "patient@home.example", **columns: Any

@@ -114,6 +114,7 @@ def _document(server: ApiServer) -> dict[str, Any]:
 def _config(examples: int, checks: dict[str, Any]) -> SchemathesisConfig:
     given = tomllib.loads(CONFIG.read_text())
     given["generation"] |= {"max-examples": examples * TIMES, "deterministic": SAME_EACH_TIME}
+    checks = given.get("checks", {}) | checks
     return SchemathesisConfig.from_dict(given | {"seed": SEED, "checks": checks})
 
 

@@ -88,6 +88,8 @@ class Person:
             case.body = body | {LIVE_TOKENS[operation]: data["refresh"]}
         elif operation == "end_session":
             case.path_parameters = {"sid": self.log_in()["session"]["id"]}
+        if "If-Match" in case.headers:
+            case.headers["If-Match"] = '"1"'
         case.path_parameters |= {
             name: self.live[name] for name in case.path_parameters if name in self.live
         }

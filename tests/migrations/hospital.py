@@ -96,6 +96,43 @@ def _member(id: int, patient_id: int, user_id: int, **columns: Any) -> dict[str,
     } | columns
 
 
+def _observation(
+    id: int, patient_id: int, code: str, value: float, unit: str, **columns: Any
+) -> dict[str, Any]:
+    return {
+        "id": id,
+        "patient_id": patient_id,
+        "code": code,
+        "value": value,
+        "unit": unit,
+        "effective_at": MORNING - _HOUR,
+        "recorded_at": MORNING,
+        "recorded_by_id": 1,
+        "status": "final",
+        "marked_at": None,
+        "marked_by_id": None,
+        "marked_because": None,
+        "version": 1,
+    } | columns
+
+
+def _handoff(id: int, patient_id: int, given_by_id: int, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "patient_id": patient_id,
+        "situation": "Stable, 38.2 °C",
+        "background": "Hip, day 2",
+        "assessment": "Wound is dry\nPain 3/10",
+        "recommendation": "Mobilise; „gently“",
+        "status": "pending",
+        "given_by_id": given_by_id,
+        "given_at": MORNING - _HOUR,
+        "closed_by_id": None,
+        "closed_at": None,
+        "version": 1,
+    } | columns
+
+
 def _event(second: int, event: str, **columns: Any) -> dict[str, Any]:
     return {
         "recorded_at": MORNING + timedelta(seconds=second),
@@ -146,6 +183,27 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
     ],
     "audited_patients": [
         {"patient_id": 12, "event_id": 2},
+    ],
+    "observations": [
+        _observation(1, 12, "8310-5", 38.25, "Cel"),
+        _observation(2, 12, "8867-4", 840, "/min", status="entered-in-error", marked_by_id=2,
+                     marked_at=MORNING, marked_because="A nought too many – „84“", version=2),
+    ],
+    "handoffs": [
+        _handoff(1, 12, 1, status="accepted", closed_by_id=2, closed_at=MORNING, version=2),
+        _handoff(2, 12, 2, given_at=MORNING + _HOUR),
+    ],
+    "patient_owners": [
+        {"patient_id": 12, "user_id": 2, "since": MORNING},
+    ],
+    "notes": [
+        {"id": 6, "patient_id": 12, "category": "nursing", "created_at": MORNING, "version": 2},
+    ],
+    "note_versions": [
+        {"note_id": 6, "version": 1, "text": "Sleeps.\n\tNo pain.", "because": None,
+         "signed_by_id": 1, "signed_at": MORNING},
+        {"note_id": 6, "version": 2, "text": "Sleeps badly", "because": "Asked again",
+         "signed_by_id": 2, "signed_at": MORNING + _HOUR},
     ],
     "appointments": [
         {

@@ -1,0 +1,1 @@
+"""Observations: vital signs, as they were measured."""
