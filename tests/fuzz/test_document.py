@@ -58,7 +58,7 @@ class Ward:
             ward.on_shift(account, unit_id)
         if account.user_type == "doctor":
             ward.care(account, patient_id)
-        return {"patient_id": patient_id} | ward.records(patient_id)
+        return {"patient_id": patient_id} | ward.records(patient_id, account)
 
     def assert_unharmed(self, report: Report) -> None:
         """Nothing was found, nobody else is affected, and stores and log are as they must be."""
@@ -152,6 +152,13 @@ MAY = {
     "read_observation": {"patient", "nurse", "doctor"},
     "record_observations": {"nurse", "doctor"},
     "mark_observation_in_error": {"nurse", "doctor"},
+    "list_handoffs": {"patient", "nurse", "doctor"},
+    "list_handoffs_of_patient": {"patient", "nurse", "doctor"},
+    "read_handoff": {"patient", "nurse", "doctor"},
+    "read_owner": {"patient", "nurse", "doctor"},
+    "give_handoff": {"nurse"},
+    "accept_handoff": {"nurse"},
+    "withdraw_handoff": {"nurse"},
 }
 """Operations that are not for everyone."""
 
