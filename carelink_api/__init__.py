@@ -31,7 +31,6 @@ from .sessions.guard import Guard
 from .sessions.pulse import Pulse, PulseThread
 from .sessions.runtime import EXTENSION as RUNTIME
 from .sessions.runtime import Runtime
-from .shifts import models as _shifts  # noqa: F401  # a table of the metadata
 
 OWN_SESSIONS_KEPT = 2048
 

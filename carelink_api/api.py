@@ -140,8 +140,9 @@ class Text(ma.fields.String):
 
     def __init__(self, *, max_length: int = 256, min_length: int = 1, **kwargs: Any) -> None:
         bounds = ma.validate.Length(min=min_length, max=max_length)
-        shown = {"metadata": {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}}
-        super().__init__(validate=[bounds, _printable], **(shown | kwargs))
+        pattern = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+        shown = pattern | kwargs.pop("metadata", {})
+        super().__init__(validate=[bounds, _printable], metadata=shown, **kwargs)
 
 
 def _printable(value: str) -> None:
@@ -210,6 +211,10 @@ class ProblemSchema(ma.Schema):
     errors = ma.fields.Dict(
         keys=ma.fields.String(),
         metadata={"description": "With 422: each field and what is wrong with it."},
+    )
+    next_shift_starts_at = Time(
+        allow_none=True,
+        metadata={"description": "With outside_shift: when the next shift starts; null: none."},
     )
     error = ma.fields.String(metadata={"description": "With 400 at logout: Invalid token."})
 

@@ -21,6 +21,7 @@ from .session_profiles import SessionProfiles
 from .signing_secret import kept_secret, secret_fault
 
 PREFIX = "CARELINK_"
+UserTypeName = Literal["patient", "doctor", "nurse", "researcher", "admin", "ops"]
 Algorithm = Literal["HS256", "RS256", "EdDSA"]
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", re.A | re.I)
 OWASP_LEAST_KIB = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     rotation_grace_seconds: int = Field(10, ge=0, le=120)
     lost_response_window_seconds: int = Field(900, ge=0, le=3600)
     session_profiles: SessionProfiles = SessionProfiles()
+    shift_bound_user_types: list[UserTypeName] = ["nurse"]
     shift_handoff_seconds: int = Field(1800, ge=0, le=4 * 3600)
     shift_early_login_seconds: int = Field(1800, ge=0, le=4 * 3600)
     max_sessions_per_user: int = Field(20, ge=1, le=1000)
@@ -132,7 +134,7 @@ class Settings(BaseSettings):
         except SettingsError as error:  # a list or a nested value that is no JSON
             name = str(error).split('"')[1].upper()
             raise UnsafeSettings(
-                f'{PREFIX}{name} is malformed: it must be JSON, such as ["https://app.example"].'
+                f"{PREFIX}{name} is malformed: it must be JSON, such as {_example(name)}."
             ) from None
         if settings.is_production:
             settings._check_production()
@@ -144,10 +146,7 @@ class Settings(BaseSettings):
         if not self.sqlalchemy_database_uri:
             defaults["sqlalchemy_database_uri"] = f"sqlite:///{instance / 'carelink.db'}"
         if not self.jwt_secret_key.get_secret_value():
-            try:
-                defaults["jwt_secret_key"] = SecretStr(kept_secret(instance / "jwt_secret"))
-            except ValueError as fault:
-                raise UnsafeSettings(f"{fault}.") from None
+            defaults["jwt_secret_key"] = SecretStr(kept_secret(instance / "jwt_secret"))
         return self.model_copy(update=defaults)
 
     def _normalised(self, instance: Path) -> Self:
@@ -188,6 +187,11 @@ class Settings(BaseSettings):
 def is_exact_origin(origin: str) -> bool:
     """Say whether it is scheme, host and port only: anything else would be read as a pattern."""
     return _ORIGIN.fullmatch(origin) is not None
+
+
+def _example(name: str) -> str:
+    """Return what a list of this setting could be."""
+    return '["nurse"]' if name == "SHIFT_BOUND_USER_TYPES" else '["https://app.example"]'
 
 
 def _plain(value: str | SecretStr) -> str:

@@ -101,6 +101,16 @@ class Forbidden(CareLinkError):
     detail = "This account may not do that."
 
 
+class OutsideShift(Forbidden):
+    """A right credential at a time that no shift covers; told only to who has proved to be hers."""
+
+    code, title = "outside_shift", "Outside the shift"
+    detail = "There is no shift now. next_shift_starts_at says when the next one starts, if any."
+
+    def __init__(self, next_starts_at: str | None) -> None:
+        super().__init__(next_shift_starts_at=next_starts_at)
+
+
 class HttpsRequired(Forbidden):
     code, title = "https_required", "HTTPS required"
     detail = "Use https: this service does not answer on plain http."

@@ -23,6 +23,9 @@ class Event(StrEnum):
     SESSION_REVOKED = "session:revoked"
     SESSION_EXPIRED = "session:expired"
 
+    SESSION_END_MOVED = "session:end_moved"
+    """A change of the roster: it ends sooner or later than it was to."""
+
     TOKEN_THROTTLED = "token:throttled"
 
     PASSWORD_CHANGED = "user:password_changed"
@@ -34,6 +37,16 @@ class Event(StrEnum):
     USER_CHANGED = "user:changed"
     UNIT_CREATED = "unit:created"
     UNIT_CHANGED = "unit:changed"
+
+    SHIFT_CREATED = "shift:created"
+    SHIFT_CHANGED = "shift:changed"
+    SHIFT_REASSIGNED = "shift:reassigned"
+    SHIFT_CANCELLED = "shift:cancelled"
+    SHIFT_REFUSED = "shift:refused"
+    """Somebody tried to change a roster that is not hers to change."""
+
+    UNIT_SESSIONS_REFUSED = "unit:sessions_refused"
+    """Somebody who is not in charge there tried to end its sessions."""
 
     DENYLIST_FLUSHED = "denylist:flushed"
 
@@ -56,12 +69,6 @@ class Event(StrEnum):
     OBSERVATION_READ = "observation:read"
     OBSERVATIONS_RECORDED = "observations:recorded"
     OBSERVATION_MARKED = "observation:entered_in_error"
-    HANDOFFS_LISTED = "handoffs:listed"
-    HANDOFF_READ = "handoff:read"
-    HANDOFF_GIVEN = "handoff:given"
-    HANDOFF_ACCEPTED = "handoff:accepted"
-    HANDOFF_WITHDRAWN = "handoff:withdrawn"
-    OWNER_READ = "owner:read"
 
 
 class Outcome(StrEnum):

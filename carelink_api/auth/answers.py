@@ -1,7 +1,7 @@
 """What the auth blueprint answers, as plain dictionaries of the shapes in `schemas`."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..sessions.grants import Grant
@@ -27,14 +27,17 @@ def token_pair(grant: Grant, pair: TokenPair) -> Answer:
     return answer | {"access_capped_by": "idle"} if expires.capped_by_idle else answer
 
 
-def me(row: Loaded, now: datetime) -> Answer:
+def me(row: Loaded, now: datetime, handoff: timedelta) -> Answer:
+    shift_and_handoff_end_at = row.session.shift_ends_at
+    shift_ends_at = shift_and_handoff_end_at and shift_and_handoff_end_at - handoff
     return {
         "user": user(row.user),
         "session": session(row.session),
         "seconds_left": {
             "idle": _seconds(row.lineage.idle_at, now),
             "absolute": _seconds(row.session.expires_at, now),
-            "shift": _seconds(row.session.shift_ends_at, now),
+            "shift": _seconds(shift_and_handoff_end_at, now),
+            "handoff": _seconds(shift_ends_at, now),
         },
     }
 

@@ -8,7 +8,7 @@ from werkzeug.routing import BaseConverter
 from .. import web
 from ..api import BODY_PROBLEMS, OPTIONAL_SECURITY, SECURITY, CareLinkBlueprint, PageArgs
 from ..errors import NotATokenOfOurs, NotAuthenticated, TokenNotValid
-from ..extensions import db
+from ..extensions import db, settings
 from ..sessions import own
 from ..sessions.claims import Claims
 from ..sessions.guard import authenticated, bearer_token, claims, polling
@@ -38,7 +38,7 @@ class SidConverter(BaseConverter):
 
 @bp.arguments(schemas.LoginArgs)
 @bp.alt_response(200, schema=schemas.TokenPairShape)
-@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 429, 503)
 @bp.leads_to("refresh", body={"refresh": "/refresh"})
 @bp.leads_to("logout", body={"refresh": "/refresh"})
 @bp.leads_to("verify", body={"token": "/access"})
@@ -46,7 +46,8 @@ class SidConverter(BaseConverter):
 def login(args: dict[str, Any]) -> ResponseReturnValue:
     """Log in with e-mail and password.
 
-    Unknown account, wrong password, other user type and disabled account are answered alike.
+    Unknown account, wrong password, other user type and disabled account are answered alike. Whom
+    shifts bind gets 403 `outside_shift` outside them, and when the next one starts.
     """
     throttles.count_login(args["email"])
     device = Device(args.get("device_name"), web.address())
@@ -144,7 +145,7 @@ def logout_all() -> ResponseReturnValue:
 def me() -> ResponseReturnValue:
     """Show the user, the session and the seconds left. Asking is no user activity."""
     mine = own.remembered(claims()) or own.look_at_own(db.session(), claims())
-    return answers.me(mine, web.now())
+    return answers.me(mine, web.now(), settings().shift_handoff)
 
 
 @own_bp.get("/auth/sessions/")

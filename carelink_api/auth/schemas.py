@@ -117,7 +117,16 @@ class LogoutAllShape(MessageShape):
 class SecondsLeftShape(ma.Schema):
     idle = ma.fields.Integer(required=True, allow_none=True)
     absolute = ma.fields.Integer(required=True)
-    shift = ma.fields.Integer(required=True, allow_none=True)
+    shift = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until shift end and handoff time are over; null: no shift."},
+    )
+    handoff = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until handoff time begins; 0 during it; null: no shift."},
+    )
 
 
 class MeShape(ma.Schema):

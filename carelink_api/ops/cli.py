@@ -7,11 +7,12 @@ from .cli_denylist import denylist
 from .cli_doctor import doctor
 from .cli_housekeep import housekeep
 from .cli_sessions import sessions
+from .cli_shifts import shifts
 from .cli_units import units
 from .cli_users import users
 
 
 def register(app: Flask) -> None:
     """Add every command and group of commands to `app`."""
-    for command in (users, units, sessions, denylist, housekeep, doctor, demo_cli):
+    for command in (users, units, shifts, sessions, denylist, housekeep, doctor, demo_cli):
         app.cli.add_command(command)

@@ -14,6 +14,7 @@ from ..database import writing
 from ..errors import Forbidden
 from ..extensions import db, settings
 from ..session_profiles import ProfileName
+from ..shifts.models import Shift
 from .demo_records import ensure_records
 
 ACTOR = "demo"
@@ -44,7 +45,7 @@ LOGINS = [
     Login("patient@demo.example", "slow rivers carry paper lanterns", "patient", None,
           "list this patient's own appointments; standard session"),
     Login("nurse@demo.example", "violet harbour before the thaw", "nurse", "ICU",
-          "log in to a high-security session: 5-minute access, 15-minute idle timeout"),
+          "log in on shift to a high-security session: 5-minute access, 15-minute idle timeout"),
     Login("researcher@demo.example", "granite owls count the winters", "researcher", None,
           "log in to an extended session: 30-minute access, 60-minute idle timeout"),
     Login("admin@demo.example", "copper ladders lean on orchards", "admin", None,
@@ -96,7 +97,7 @@ def load(now: datetime) -> bool:
     appointments = _ensure_appointments(sql, now)
     nurse_id = _user_id(sql, "nurse")
     records = nurse_id is not None and ensure_records(sql, nurse_id, now)
-    return any([*units, *users, appointments, records])
+    return any([*units, *users, appointments, records, _ensure_roster(sql, now)])
 
 
 def _somebody_works_here(sql: Sql) -> bool:
@@ -125,6 +126,25 @@ def _ensure_user(sql: Sql, login: Login, now: datetime) -> bool:
         now=now,
         actor=ACTOR,
     )
+    return True
+
+
+def _ensure_roster(sql: Sql, now: datetime) -> bool:
+    """Put the nurse on shift: for a fortnight at first, and again whenever she is not on."""
+    nurse_id = _user_id(sql, "nurse")
+    unit = select(Unit.id).where(Unit.name == "ICU").scalar_subquery()
+    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    hers = (Shift.user_id == nurse_id, Shift.cancelled_at.is_(None))
+    with writing(sql):
+        present = (Shift.starts_at <= now, Shift.ends_at > now + timedelta(hours=1))
+        if sql.scalar(select(Shift.id).where(*hers, *present)) is not None:
+            return False
+        days = 1 if sql.scalar(select(func.count()).select_from(Shift).where(*hers)) else 14
+        for day in range(days):
+            begins = start + timedelta(days=day)
+            ends = begins + timedelta(hours=12)
+            shift = {"user_id": nurse_id, "unit_id": unit, "in_charge": True}
+            sql.add(Shift(starts_at=begins, ends_at=ends, **shift))
     return True
 
 

@@ -13,8 +13,9 @@ from ..accounts.passwords import passwords
 from ..audit.events import Event, Outcome
 from ..audit.record import record
 from ..database import writing
-from ..errors import InvalidCredentials
+from ..errors import InvalidCredentials, OutsideShift
 from ..extensions import settings
+from .binding import duty_for_login
 from .denylist import Entry
 from .ending import publish
 from .grants import Grant
@@ -46,7 +47,9 @@ class _Account:
 
 
 def log_in(sql: Sql, attempt: Attempt, *, now: datetime) -> Grant:
-    """Return a new session's grant. Raises InvalidCredentials, Throttled (too many hash at once).
+    """Return a new session's grant.
+
+    Raises InvalidCredentials, OutsideShift, Throttled (too many hash at once).
 
     The password is verified outside any transaction, so that no lock and no connection waits for
     argon2; the transaction that starts the session makes sure that nothing has changed since.
@@ -64,6 +67,9 @@ def log_in(sql: Sql, attempt: Attempt, *, now: datetime) -> Grant:
             grant, capped = _start(sql, account, attempt, new_hash, now)
     except InvalidCredentials:
         _record_refusal(sql, account, "changed_meanwhile", now)
+        raise
+    except OutsideShift:
+        _record_refusal(sql, account, "outside_shift", now)
         raise
     publish(capped)
     return grant
@@ -105,11 +111,12 @@ def _start(
 ) -> tuple[Grant, list[Entry]]:
     will_write = account.has_failures or new_hash is not None
     user = lock_user(sql, account.id, account.password_hash, will_write=will_write)
+    duty = duty_for_login(sql, user, settings(), now)
     if account.has_failures:
         accounts.record_success(sql, user.id)
     if new_hash is not None:
         _store_rehash(sql, user, new_hash, now)
-    return start_session(sql, user, settings(), attempt.device, now=now)
+    return start_session(sql, user, settings(), attempt.device, now=now, duty=duty)
 
 
 def _rehashed(account: _Account, password: str) -> str | None:

@@ -13,6 +13,7 @@ from ..audit.events import Event
 from ..audit.record import acting, record
 from ..config import Settings
 from ..errors import InvalidCredentials
+from ..shifts.rules import Duty
 from .denylist import Entry
 from .ending import end_sessions
 from .grants import Grant, grant_from, new_jti, new_sid
@@ -30,14 +31,6 @@ class Device:
     address: str | None
 
 
-@dataclass(frozen=True)
-class Shift:
-    """The shift that caps a session: the seam to the roster. `ends_at` includes the handoff."""
-
-    id: int
-    ends_at: datetime
-
-
 def start_session(
     sql: Sql,
     user: User,
@@ -45,14 +38,14 @@ def start_session(
     device: Device,
     *,
     now: datetime,
-    shift: Shift | None = None,
+    duty: Duty | None = None,
 ) -> tuple[Grant, list[Entry]]:
     """Insert a session; return what it grants, and the sessions that the cap ended for it.
 
-    The caller's transaction holds the user's row (`lock_user`).
+    The caller's transaction holds the rows of the user (`lock_user`) and of the shifts that cap it.
     """
     capped = _end_beyond_cap(sql, user.id, settings.max_sessions_per_user, now)
-    started = _new_session(user, settings, device, shift, now)
+    started = _new_session(user, settings, device, duty, now)
     sql.add(started)
     sql.flush()
     record(
@@ -64,6 +57,7 @@ def start_session(
         sid=started.id,
         jti=started.refresh_jti,
         profile=started.profile,
+        shift_id=started.shift_id,
         factors=["pwd"],
     )
     row = load(sql, started.id, settings)
@@ -72,11 +66,11 @@ def start_session(
 
 
 def _new_session(
-    user: User, settings: Settings, device: Device, shift: Shift | None, now: datetime
+    user: User, settings: Settings, device: Device, duty: Duty | None, now: datetime
 ) -> Session:
     profile = profile_for(user.user_type, user.unit.session_profile if user.unit else None)
     absolute = settings.session_profiles[profile].absolute
-    end = session_end(now, absolute, shift.ends_at if shift else None)
+    end = session_end(now, absolute, duty.ends_at if duty else None)
     return Session(
         id=new_sid(),
         user_id=user.id,
@@ -86,8 +80,8 @@ def _new_session(
         started_at=now,
         expires_at=end,
         latest_expires_at=end,
-        shift_id=shift.id if shift else None,
-        shift_ends_at=shift.ends_at if shift else None,
+        shift_id=duty.shift_id if duty else None,
+        shift_ends_at=duty.ends_at if duty else None,
         last_active_at=now,
         generation=1,
         refresh_jti=new_jti(),

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+LONGEST = timedelta(hours=24)
+"""No shift is longer; what is rather has a wrong date."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -53,6 +56,33 @@ class OnShift:
     @property
     def all_units(self) -> frozenset[int]:
         return self.units | self.handoff_units
+
+
+@dataclass(frozen=True, slots=True)
+class Editor:
+    """Whose roster somebody may see and change."""
+
+    user_id: int
+    everywhere: bool
+    """An administrator."""
+    in_charge_of: frozenset[int] = frozenset()
+    """The units whose charge nurse she is now."""
+
+    def may_see(self, user_id: int, unit_id: int) -> bool:
+        return self.everywhere or unit_id in self.in_charge_of or user_id == self.user_id
+
+    def may_change(self, user_id: int, unit_id: int) -> bool:
+        """Say whether she may: nobody gives herself a shift, or more of it."""
+        return self.everywhere or (unit_id in self.in_charge_of and user_id != self.user_id)
+
+
+def shift_faults(starts_at: datetime, ends_at: datetime) -> dict[str, list[str]]:
+    """Return what is wrong with a shift of these times, by field."""
+    if ends_at <= starts_at:
+        return {"ends_at": ["Must be after starts_at."]}
+    if ends_at - starts_at > LONGEST:
+        return {"ends_at": ["A shift lasts 24 hours at most."]}
+    return {}
 
 
 def duty_at(shifts: Iterable[Span], now: datetime, margins: Margins) -> Duty | None:

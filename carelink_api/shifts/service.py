@@ -1,15 +1,19 @@
 """What others ask of the roster: where somebody is on shift, and whether a shift lets in."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session as Sql
 
+from ..accounts.models import User
+from ..config import Settings
 from ..extensions import settings
 from .models import Shift
-from .rules import OnShift, Span, on_shift_at
+from .rules import Duty, Margins, OnShift, Span, duty_at, on_shift_at
 
 SPAN = (Shift.id, Shift.unit_id, Shift.starts_at, Shift.ends_at, Shift.in_charge)
+_REACH = timedelta(days=8)
+"""What starts later cannot matter to a session that starts now: none may last so long."""
 
 
 def units_on_shift(sql: Sql, user_id: int, now: datetime) -> set[int]:
@@ -39,3 +43,77 @@ def units_on_shift_query(user_id: int, now: datetime) -> Select[int]:
         Shift.starts_at <= now,
         Shift.ends_at > now - settings().shift_handoff,
     )
+
+
+def lock_duty(sql: Sql, user_id: int, now: datetime) -> Duty | None:
+    """Return the stretch of shifts in which the user may be logged in now; None: outside.
+
+    The shifts are locked until commit (`FOR SHARE`): whoever cuts one short comes first and is
+    seen here, or waits and finds the session.
+    """
+    margins = _margins(settings())
+    rows = sql.execute(_ahead(user_id, now, margins).with_for_update(read=True))
+    return duty_at([Span(*row) for row in rows], now, margins)
+
+
+def duty(sql: Sql, user_id: int, now: datetime) -> Duty | None:
+    """Return what `lock_duty` does, for a caller whose transaction holds the user's row."""
+    margins = _margins(settings())
+    rows = sql.execute(_ahead(user_id, now, margins))
+    return duty_at([Span(*row) for row in rows], now, margins)
+
+
+def next_starts_at(sql: Sql, user_id: int, now: datetime) -> datetime | None:
+    """Return when the user's next shift starts, or None where the roster has none."""
+    return sql.scalar(
+        select(func.min(Shift.starts_at)).where(
+            Shift.user_id == user_id, Shift.cancelled_at.is_(None), Shift.starts_at > now
+        )
+    )
+
+
+def is_kept(sql: Sql) -> bool:
+    """Say whether a roster is kept at all: whether anybody was ever given a shift."""
+    return sql.scalar(select(Shift.id).limit(1)) is not None
+
+
+def _ahead(
+    user_id: int, now: datetime, margins: Margins
+) -> Select[int, int, datetime, datetime, bool]:
+    return (
+        select(*SPAN)
+        .where(
+            Shift.user_id == user_id,
+            Shift.cancelled_at.is_(None),
+            Shift.ends_at > now - margins.handoff,
+            Shift.starts_at < now + _REACH,
+        )
+        .order_by(Shift.id)
+    )
+
+
+def _margins(current: Settings) -> Margins:
+    return Margins(current.shift_early_login, current.shift_handoff)
+
+
+def on_shift_in(unit_id: int, now: datetime) -> Select[int]:
+    """Express in SQL whom a shift in the unit lets in now: early and handoff time too."""
+    margins = _margins(settings())
+    return select(Shift.user_id).where(
+        Shift.unit_id == unit_id,
+        Shift.cancelled_at.is_(None),
+        Shift.starts_at <= now + margins.early,
+        Shift.ends_at > now - margins.handoff,
+    )
+
+
+def without_shift(sql: Sql, now: datetime) -> int:
+    """Return how many users whom shifts bind have none within a day."""
+    soon = select(Shift.user_id).where(
+        Shift.cancelled_at.is_(None),
+        Shift.ends_at > now,
+        Shift.starts_at < now + timedelta(days=1),
+    )
+    bound = User.user_type.in_(settings().shift_bound_user_types)
+    idle = select(func.count()).where(bound, User.disabled_at.is_(None), User.id.not_in(soon))
+    return sql.scalar(idle) or 0

@@ -23,7 +23,7 @@ ANSWER = {
         "idle_timeout_seconds": 0,
         "shift": None,
     },
-    "seconds_left": {"idle": None, "absolute": 43200, "shift": None},
+    "seconds_left": {"idle": None, "absolute": 43200, "shift": None, "handoff": None},
 }
 
 

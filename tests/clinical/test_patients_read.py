@@ -42,6 +42,7 @@ def test_a_nurse_sees_the_patients_of_the_unit_where_she_is_on_shift(ward: Ward)
     assert ward.get(nurse, one(other)).get_json()["code"] == "break_glass_available"
 
 
+@pytest.mark.settings(shift_bound_user_types=[])  # they could not log in
 def test_a_shift_that_has_not_begun_or_is_over_or_cancelled_shows_nobody(ward: Ward) -> None:
     unit, now = ward.unit(), clock.now()
     ward.patient(unit_id=unit)

@@ -35,7 +35,7 @@ def race_logins(api: Api, account: Account, act: Callable[[], object]) -> list[d
         last: dict[str, Any] = {}
         while not over.is_set():
             answer = api.login(account)
-            if answer.status_code == 401:
+            if answer.status_code in (401, 403):
                 return last
             last = granted(answer)
             running.set()

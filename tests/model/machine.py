@@ -25,7 +25,8 @@ from carelink_api.config import Settings
 from carelink_api.database import from_epoch, writing
 from carelink_api.extensions import db
 from carelink_api.extensions import settings as current_settings
-from carelink_api.sessions.starting import Device, Shift, lock_user, start_session
+from carelink_api.sessions.starting import Device, lock_user, start_session
+from carelink_api.shifts.rules import Duty
 from tests.conftest import TEST_SETTINGS, Travel, close
 from tests.model.oracle import Story, Windows
 from tests.model.redis_under_fire import RedisUnderFire
@@ -207,12 +208,12 @@ class Machine(RuleBasedStateMachine):
 
 def _start_shift(user_id: int, ends_at: float) -> dict[str, Any]:
     sql = db.session()
-    shift = Shift(7, from_epoch(ends_at))
+    duty = Duty(7, from_epoch(ends_at))
     with writing(sql):
         hashed = sql.get_one(User, user_id).password_hash
         user = lock_user(sql, user_id, hashed, will_write=False)
         grant, _ = start_session(
-            sql, user, current_settings(), Device("ward", None), now=clock.now(), shift=shift
+            sql, user, current_settings(), Device("ward", None), now=clock.now(), duty=duty
         )
     pair = tokens().mint(grant)
     capped = {"access_capped_by": "idle"} if grant.access_expires.capped_by_idle else {}

@@ -18,7 +18,8 @@ from carelink_api.sessions.ending import MAX_BATCH
 from carelink_api.sessions.models import Session
 from carelink_api.sessions.reasons import EndReason
 from carelink_api.sessions.revoking import Batch, Selection, count_selected, revoke
-from carelink_api.sessions.starting import Device, Shift, start_session
+from carelink_api.sessions.starting import Device, start_session
+from carelink_api.shifts.rules import Duty
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
 from tests.sessions.helpers import end_elsewhere, events, insert_sessions, parts, row_of
@@ -166,17 +167,17 @@ def test_a_lowered_cap_ends_all_that_are_too_many(auth: Auth, sql: Sql) -> None:
 def test_a_shift_caps_the_session_and_every_token_of_it(app: Flask, sql: Sql, auth: Auth) -> None:
     user = sql.get_one(User, auth.create_user().id)
     now = clock.now()
-    shift = Shift(7, now + timedelta(minutes=10))
+    duty = Duty(7, now + timedelta(minutes=10))
     with writing(sql):
         grant, capped = start_session(
-            sql, user, app.extensions["carelink.settings"], Device(None, None), now=now, shift=shift
+            sql, user, app.extensions["carelink.settings"], Device(None, None), now=now, duty=duty
         )
     assert capped == []
-    assert grant.session.expires_at == grant.access_expires.at == shift.ends_at
+    assert grant.session.expires_at == grant.access_expires.at == duty.ends_at
     assert not grant.access_expires.capped_by_idle
     row = row_of(sql, grant.session.id)
     assert (row.shift_id, row.shift_ends_at, row.latest_expires_at) == (
         7,
-        shift.ends_at,
-        shift.ends_at,
+        duty.ends_at,
+        duty.ends_at,
     )

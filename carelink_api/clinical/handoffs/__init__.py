@@ -1,1 +1,0 @@
-"""Handoffs: a nurse hands a patient over, and another accepts."""
