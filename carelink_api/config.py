@@ -146,7 +146,10 @@ class Settings(BaseSettings):
         if not self.sqlalchemy_database_uri:
             defaults["sqlalchemy_database_uri"] = f"sqlite:///{instance / 'carelink.db'}"
         if not self.jwt_secret_key.get_secret_value():
-            defaults["jwt_secret_key"] = SecretStr(kept_secret(instance / "jwt_secret"))
+            try:
+                defaults["jwt_secret_key"] = SecretStr(kept_secret(instance / "jwt_secret"))
+            except ValueError as fault:
+                raise UnsafeSettings(f"{fault}.") from None
         return self.model_copy(update=defaults)
 
     def _normalised(self, instance: Path) -> Self:

@@ -49,6 +49,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+IDLE_IN_TRANSACTION_MS = 5000
+"""Shorter than a request waits for a lock: who waits for that of a lost worker still gets it."""
+
+
 def from_epoch(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -83,10 +87,17 @@ def background_engine(uri: str) -> Engine:
 
 
 def postgres_limits(*, connect_s: int, statement_ms: int) -> dict[str, Any]:
-    """psycopg's connect arguments that keep a stuck server from holding a thread for ever."""
+    """psycopg's connect arguments that keep a stuck server from holding a thread for ever, and a
+    worker that was cut off in the middle of a transaction from holding its locks.
+    """
+    limits = {
+        "statement_timeout": statement_ms,
+        "lock_timeout": statement_ms,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+    }
     return {
         "connect_timeout": connect_s,
-        "options": f"-c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
+        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
         "tcp_user_timeout": statement_ms,
     }
 

@@ -345,3 +345,17 @@ def test_processes_that_start_together_agree_on_one_secret(instance: Path) -> No
         found = pool.map(_secret_of, [str(instance)] * 12)
     assert len(set(found)) == 1
     assert [path.name for path in instance.iterdir()] == ["jwt_secret"]
+
+
+def test_an_empty_secret_file_stops_a_development_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jwt_secret").touch()
+    monkeypatch.setenv("CARELINK_ENV", "development")
+    with pytest.raises(UnsafeSettings, match="is empty; remove it"):
+        Settings.load(tmp_path)
+
+
+@pytest.mark.parametrize("odd", ["\udcff", "\n", "\ufeff"])
+def test_a_secret_of_bytes_that_are_no_text_is_refused_in_one_sentence(odd: str) -> None:
+    assert secret_fault(STRONG + odd) == "holds a line break, or bytes that are no text"

@@ -43,7 +43,7 @@ class Part:
 def main(arguments: list[str] | None = None) -> int:
     """Make what is missing, and hand everything out; return the exit code.
 
-    It is 1, and nothing is handed out, where the certificate is not taken.
+    It is 1, and nothing is handed out, where the certificate is not taken or a kept file is empty.
     """
     options = _parser().parse_args(arguments)
     kept = options.folder / "kept"
@@ -55,7 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
         except (OSError, TypeError, ValueError) as fault:  # a TypeError: the key has a password
             print(f"The certificate is not taken: {fault}.", file=sys.stderr)
             return 1
-    for part in parts(kept, options.host_name, options.database, options.valkey):
+    try:
+        made = list(parts(kept, options.host_name, options.database, options.valkey))
+    except ValueError as fault:
+        print(f"{fault}.", file=sys.stderr)
+        return 1
+    for part in made:
         path = options.folder / part.path
         path.parent.mkdir(exist_ok=True)
         _write(path, part.text, part.reader)

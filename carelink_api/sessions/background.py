@@ -4,6 +4,10 @@ import os
 import threading
 from collections.abc import Callable
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class DaemonThread:
     """Runs `target`, which loops for ever, once per process."""
@@ -16,14 +20,17 @@ class DaemonThread:
         self._lock = threading.Lock()
 
     def ensure_running(self) -> None:
-        """Start it unless it runs in this process. Cheap when it does."""
+        """Start it unless it runs in this process. Cheap when it does; raises nothing."""
         if self._runs():
             return
         with self._lock:
             if not self._runs():
                 self._pid = os.getpid()
                 self._thread = threading.Thread(target=self._target, name=self._name, daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # the system gives no thread: the guard sees an old pulse
+                    log.error("thread_not_started", name=self._name)
 
     def _runs(self) -> bool:
         return self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()

@@ -47,6 +47,15 @@ def test_every_secret_is_strong_and_its_own(tmp_path: Path) -> None:
     assert [secret for secret in kept if secret_fault(secret)] == []
 
 
+def test_an_empty_file_is_never_taken_for_a_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path)
+    (tmp_path / "kept" / "valkey-operator").write_text("")
+    assert main(["--folder", str(tmp_path)]) == 1
+    assert "valkey-operator is empty" in capsys.readouterr().err
+
+
 def test_nobody_but_its_reader_may_read_a_file(tmp_path: Path) -> None:
     make(tmp_path)
     for path in tmp_path.glob("*/*"):
