@@ -69,6 +69,12 @@ class Event(StrEnum):
     OBSERVATION_READ = "observation:read"
     OBSERVATIONS_RECORDED = "observations:recorded"
     OBSERVATION_MARKED = "observation:entered_in_error"
+    HANDOFFS_LISTED = "handoffs:listed"
+    HANDOFF_READ = "handoff:read"
+    HANDOFF_GIVEN = "handoff:given"
+    HANDOFF_ACCEPTED = "handoff:accepted"
+    HANDOFF_WITHDRAWN = "handoff:withdrawn"
+    OWNER_READ = "owner:read"
 
 
 class Outcome(StrEnum):

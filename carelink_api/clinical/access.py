@@ -26,6 +26,10 @@ class Action(StrEnum):
     """Begin with somebody: admit, discharge, take into the care team."""
     BOOK = "book"
     """Book, move and cancel appointments."""
+    HAND_OVER = "hand_over"
+    """Give a patient to whoever follows."""
+    TAKE_OVER = "take_over"
+    """Accept a patient, and answer for them."""
     READ_LOG = "read_log"
     """See who has opened the record."""
 
@@ -64,8 +68,8 @@ _EVERYTHING = frozenset({Action.READ, Action.WRITE, Action.OPEN, Action.BOOK})
 _THE_CHART = frozenset({Action.READ, Action.WRITE})
 RIGHTS: dict[tuple[str, Tie], frozenset[Action]] = {
     ("patient", Tie.SELF): frozenset({Action.READ, Action.BOOK, Action.READ_LOG}),
-    ("nurse", Tie.UNIT): _EVERYTHING,
-    ("nurse", Tie.HANDOFF): _THE_CHART,
+    ("nurse", Tie.UNIT): _EVERYTHING | {Action.HAND_OVER, Action.TAKE_OVER},
+    ("nurse", Tie.HANDOFF): _THE_CHART | {Action.HAND_OVER},
     ("nurse", Tie.BREAK_GLASS): _THE_CHART,
     ("doctor", Tie.CARE_TEAM): _EVERYTHING,
     ("doctor", Tie.APPOINTMENT): _EVERYTHING,

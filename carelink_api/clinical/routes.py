@@ -1,8 +1,9 @@
 """Every blueprint of the clinical API."""
 
 from .appointments.routes import bp as appointments
+from .handoffs.routes import bp as handoffs
 from .observations.routes import bp as observations
 from .patients.routes import bp as patients
 from .shifts.routes import bp as shifts
 
-blueprints = (shifts, patients, appointments, observations)
+blueprints = (shifts, patients, appointments, observations, handoffs)

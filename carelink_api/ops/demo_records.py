@@ -1,4 +1,4 @@
-"""What is written in the records of the demo patients: two days of vital signs."""
+"""What is written in the records of the demo patients: vital signs of two days, notes, handoffs."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ..clinical.models import Patient
 from ..clinical.observations.codes import VITAL_SIGNS
-from ..clinical.record_models import Observation
+from ..clinical.record_models import Handoff, Observation, PatientOwner
 from ..database import writing
 
 _USUAL = {
@@ -34,7 +34,27 @@ def ensure_records(sql: Sql, nurse_id: int, now: datetime) -> bool:
         rows = [row for patient_id in empty for row in _vital_signs(patient_id, nurse_id, now)]
         if rows:
             sql.execute(insert(Observation), rows)
+            sql.execute(insert(PatientOwner), [_owner(each, nurse_id, now) for each in empty])
+            sql.execute(insert(Handoff), [_handoff(each, nurse_id, now) for each in empty[::3]])
     return bool(empty)
+
+
+def _owner(patient_id: int, nurse_id: int, now: datetime) -> dict[str, Any]:
+    return {"patient_id": patient_id, "user_id": nurse_id, "since": now - 2 * _EVERY}
+
+
+def _handoff(patient_id: int, nurse_id: int, now: datetime) -> dict[str, Any]:
+    """Return one that waits for whoever comes on shift."""
+    return {
+        "patient_id": patient_id,
+        "situation": "Stable. Last round without findings.",
+        "background": "Admitted for observation; no known allergies.",
+        "assessment": "Vital signs within the usual range, pain 2 of 10.",
+        "recommendation": "Continue rounds every four hours; mobilise twice a day.",
+        "given_by_id": nurse_id,
+        "given_at": now - timedelta(minutes=20),
+        "status": "pending",
+    }
 
 
 def _vital_signs(patient_id: int, nurse_id: int, now: datetime) -> Iterator[dict[str, Any]]:

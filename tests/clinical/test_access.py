@@ -22,8 +22,8 @@ ALL = CHART | {Action.OPEN, Action.BOOK}
 # The whole rule once more, in the words of those who are asked about it.
 MAY = {
     ("patient", Tie.SELF): {Action.READ, Action.BOOK, Action.READ_LOG},
-    ("nurse", Tie.UNIT): ALL,
-    ("nurse", Tie.HANDOFF): CHART,
+    ("nurse", Tie.UNIT): ALL | {Action.HAND_OVER, Action.TAKE_OVER},
+    ("nurse", Tie.HANDOFF): CHART | {Action.HAND_OVER},
     ("nurse", Tie.BREAK_GLASS): CHART,
     ("doctor", Tie.CARE_TEAM): ALL,
     ("doctor", Tie.APPOINTMENT): ALL,
@@ -71,6 +71,8 @@ def test_a_patient_is_not_told_of_other_patients() -> None:
 def test_in_handoff_time_a_nurse_finishes_and_begins_nothing() -> None:
     assert decide("nurse", [Tie.HANDOFF], Action.WRITE) == Granted(Tie.HANDOFF)
     assert decide("nurse", [Tie.HANDOFF], Action.OPEN) is Refusal.IN_HANDOFF
+    assert decide("nurse", [Tie.HANDOFF], Action.HAND_OVER) == Granted(Tie.HANDOFF)
+    assert decide("nurse", [Tie.HANDOFF], Action.TAKE_OVER) is Refusal.IN_HANDOFF
     assert decide("nurse", [Tie.HANDOFF, Tie.UNIT], Action.OPEN) == Granted(Tie.UNIT)
 
 

@@ -12,7 +12,7 @@ from carelink_api import clock
 from carelink_api.accounts.models import Unit
 from carelink_api.clinical.models import Appointment, CareTeamMember, Patient
 from carelink_api.clinical.patients.names import name_key
-from carelink_api.clinical.record_models import Observation
+from carelink_api.clinical.record_models import Handoff, Observation, PatientOwner
 from carelink_api.extensions import db
 from carelink_api.shifts.models import Shift
 from tests.auth_helper import Account, Auth
@@ -96,10 +96,30 @@ class Ward:
             )
         )
 
-    def records(self, patient_id: int) -> dict[str, int]:
-        """Write one of each into a record; return their ids, by the names that paths give them."""
+    def handoff(self, patient_id: int, by: Account, **columns: Any) -> int:
+        """Return the id of a handoff by the patient's owner, whom it makes so."""
+        with Sql(self._engine) as sql:
+            owner = PatientOwner(patient_id=patient_id, user_id=by.id, since=clock.now())
+            sql.merge(owner)
+            sql.commit()
+        sbar = dict.fromkeys(("situation", "background", "assessment", "recommendation"), "Stable")
+        values = {"given_by_id": by.id, "given_at": clock.now()} | sbar
+        return self._add(Handoff(patient_id=patient_id, **(values | columns)))
+
+    def records(self, patient_id: int, account: Account) -> dict[str, int]:
+        """Write one of each into a record; return the ids, by the names that paths give them.
+
+        `operation.name` is an id for one operation: two patients more for what is done only once.
+        """
         by = self.user(f"writer-{patient_id}@ward.example", "nurse")
-        return {"observation_id": self.observation(patient_id, by)}
+        given, free = (self.patient(unit_id=self.unit("ICU")) for _ in range(2))
+        return {
+            "observation_id": self.observation(patient_id, by),
+            "handoff_id": self.handoff(patient_id, by),
+            "give_handoff.patient_id": free,
+            "withdraw_handoff.patient_id": given,
+            "withdraw_handoff.handoff_id": self.handoff(given, account),
+        }
 
     def self_patient(
         self, email: str = "patient@home.example", **columns: Any

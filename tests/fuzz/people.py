@@ -15,7 +15,10 @@ from schemathesis import AuthContext, Case, GenerationMode
 from tests.auth_helper import PASSWORD, Account, Auth
 
 Live = dict[str, int]
-"""By the name that a path gives it: the id of something that is there."""
+"""By the name that a path gives it: the id of something that is there.
+
+`operation.name` is for one operation only.
+"""
 LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
 """Operations whose body carries a token, and the member that does."""
 NEW_PASSWORD = "seven umbrellas on the quay"
@@ -90,8 +93,12 @@ class Person:
             case.path_parameters = {"sid": self.log_in()["session"]["id"]}
         if "If-Match" in case.headers:
             case.headers["If-Match"] = '"1"'
+        names = {name: f"{operation}.{name}" for name in case.path_parameters}
         case.path_parameters |= {
-            name: self.live[name] for name in case.path_parameters if name in self.live
+            name: self.live[key]
+            for name, own in names.items()
+            for key in (name, own)
+            if key in self.live
         }
 
     def _credentials(self) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Ward:
         unit_id = ward.unit("ICU")
         own = account.id if account.user_type == "patient" else None
         patient_id = ward.patient(unit_id=unit_id, user_id=own)
-        live = {"patient_id": patient_id} | ward.records(patient_id)
+        live = {"patient_id": patient_id} | ward.records(patient_id, account)
         if account.user_type == "nurse":
             live |= {"shift_id": ward.on_shift(account, unit_id)}
         if account.user_type == "doctor":
@@ -162,6 +162,13 @@ MAY = {
     "cancel_shift": NOBODY,
     "list_unit_sessions": NOBODY,
     "end_unit_sessions": NOBODY,
+    "list_handoffs": {"patient", "nurse", "doctor"},
+    "list_handoffs_of_patient": {"patient", "nurse", "doctor"},
+    "read_handoff": {"patient", "nurse", "doctor"},
+    "read_owner": {"patient", "nurse", "doctor"},
+    "give_handoff": {"nurse"},
+    "accept_handoff": {"nurse"},
+    "withdraw_handoff": {"nurse"},
 }
 """Operations that are not for everyone."""
 

@@ -1,0 +1,1 @@
+"""Handoffs: a nurse hands a patient over, and another accepts."""
