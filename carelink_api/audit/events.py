@@ -75,6 +75,10 @@ class Event(StrEnum):
     HANDOFF_ACCEPTED = "handoff:accepted"
     HANDOFF_WITHDRAWN = "handoff:withdrawn"
     OWNER_READ = "owner:read"
+    NOTES_LISTED = "notes:listed"
+    NOTE_READ = "note:read"
+    NOTE_SIGNED = "note:signed"
+    NOTE_AMENDED = "note:amended"
 
 
 class Outcome(StrEnum):

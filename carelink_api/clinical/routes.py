@@ -2,8 +2,9 @@
 
 from .appointments.routes import bp as appointments
 from .handoffs.routes import bp as handoffs
+from .notes.routes import bp as notes
 from .observations.routes import bp as observations
 from .patients.routes import bp as patients
 from .shifts.routes import bp as shifts
 
-blueprints = (shifts, patients, appointments, observations, handoffs)
+blueprints = (shifts, patients, appointments, observations, handoffs, notes)

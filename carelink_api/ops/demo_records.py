@@ -1,6 +1,6 @@
 """What is written in the records of the demo patients: vital signs of two days, notes, handoffs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ..clinical.models import Patient
 from ..clinical.observations.codes import VITAL_SIGNS
-from ..clinical.record_models import Handoff, Observation, PatientOwner
+from ..clinical.record_models import Handoff, Note, NoteVersion, Observation, PatientOwner
 from ..database import writing
 
 _USUAL = {
@@ -36,7 +36,24 @@ def ensure_records(sql: Sql, nurse_id: int, now: datetime) -> bool:
             sql.execute(insert(Observation), rows)
             sql.execute(insert(PatientOwner), [_owner(each, nurse_id, now) for each in empty])
             sql.execute(insert(Handoff), [_handoff(each, nurse_id, now) for each in empty[::3]])
+            _write_notes(sql, empty, nurse_id, now)
     return bool(empty)
+
+
+def _write_notes(sql: Sql, patient_ids: Sequence[int], nurse_id: int, now: datetime) -> None:
+    """Write a note for each, which has been amended once."""
+    about = {"category": "nursing", "created_at": now - _EVERY, "version": 2}
+    notes = [Note(patient_id=each, **about) for each in patient_ids]
+    sql.add_all(notes)
+    sql.flush()
+    texts = ("Slept well, ate little.", None), ("Slept well, ate well.", "Asked the relatives.")
+    versions = [
+        {"note_id": note.id, "version": number, "text": text, "because": because,
+         "signed_by_id": nurse_id, "signed_at": now - _EVERY + number * timedelta(minutes=9)}
+        for note in notes
+        for number, (text, because) in enumerate(texts, 1)
+    ]  # fmt: skip
+    sql.execute(insert(NoteVersion), versions)
 
 
 def _owner(patient_id: int, nurse_id: int, now: datetime) -> dict[str, Any]:

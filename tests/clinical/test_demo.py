@@ -13,7 +13,7 @@ from carelink_api.accounts.models import Unit, User, UserType
 from carelink_api.accounts.password_rules import password_faults
 from carelink_api.clinical.models import Appointment, Patient
 from carelink_api.clinical.observations.codes import fault
-from carelink_api.clinical.record_models import Handoff, Observation, PatientOwner
+from carelink_api.clinical.record_models import Handoff, NoteVersion, Observation, PatientOwner
 from carelink_api.errors import Forbidden
 from carelink_api.ops import demo
 from tests.auth_helper import Auth
@@ -60,6 +60,7 @@ def test_every_demo_patient_has_two_days_of_vital_signs(app: Flask, sql: Sql) ->
         assert [fault(each.code, each.value) for each in found] == [None] * 72
         assert sql.get(PatientOwner, patient_id)
     assert sql.scalars(select(Handoff.status)).first() == "pending"
+    assert sql.scalars(select(NoteVersion.version)).all()[:2] == [1, 2]
 
 
 def test_loading_twice_changes_nothing(app: Flask, sql: Sql) -> None:

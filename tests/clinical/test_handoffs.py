@@ -1,78 +1,20 @@
 """Handoffs: given, accepted by one, taken back; and a patient whom somebody always answers for."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
-from carelink_api.clinical.record_models import Handoff, PatientOwner
 from carelink_api.extensions import db
 from tests.auth_helper import Account
+from tests.clinical.handoffs import SBAR, accept, give, given, owner, path, told, withdraw
 from tests.clinical.trail import accesses, latest_detail
 from tests.clinical.ward import HOUR, Ward
 from tests.sessions.helpers import statements
-
-SBAR = {
-    "situation": "Stable, 38.2 °C",
-    "background": "Hip, day 2",
-    "assessment": "Wound is dry.\n\tPain 3/10",
-    "recommendation": "Mobilise",
-}
-
-
-def path(patient_id: int, *rest: object) -> str:
-    return f"/api/patients/{patient_id}/handoffs/" + "".join(f"{part}/" for part in rest)
-
-
-def give(ward: Ward, account: Account, patient_id: int, **parts: Any) -> Any:
-    return ward.post(account, path(patient_id), SBAR | parts)
-
-
-def given(ward: Ward, account: Account, patient_id: int) -> int:
-    answer = give(ward, account, patient_id)
-    assert answer.status_code == 201, answer.text
-    made: int = answer.get_json()["id"]
-    return made
-
-
-def accept(ward: Ward, account: Account, patient_id: int, handoff_id: int) -> Any:
-    return ward.post(account, path(patient_id, handoff_id, "accept"))
-
-
-def withdraw(ward: Ward, account: Account, patient_id: int, handoff_id: int) -> Any:
-    return ward.post(account, path(patient_id, handoff_id, "withdraw"))
-
-
-def owner(ward: Ward, account: Account, patient_id: int) -> int | None:
-    body = ward.get(account, f"/api/patients/{patient_id}/owner/").get_json()
-    assert (body["owner"] is None) == (body["since"] is None)
-    return body["owner"] and int(body["owner"]["id"])
-
-
-def told(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.get_json()["code"]
-
-
-@pytest.fixture
-def patient(ward: Ward) -> int:
-    return ward.patient(unit_id=ward.unit())
-
-
-@pytest.fixture
-def ada(ward: Ward) -> Account:
-    return ward.nurse(ward.unit(), "ada@ward.example")
-
-
-@pytest.fixture
-def bea(ward: Ward) -> Account:
-    return ward.nurse(ward.unit(), "bea@ward.example")
 
 
 @pytest.fixture
@@ -161,69 +103,6 @@ def test_in_handoff_time_a_nurse_gives_and_takes_back_but_accepts_nothing(
     again = given(ward, ada, patient)
     assert told(accept(ward, late, patient, again)) == (403, "in_handoff")
     assert owner(ward, ada, patient) == ada.id
-
-
-def test_of_acceptances_at_once_one_wins(
-    app: Flask, ward: Ward, patient: int, ada: Account, sql: Sql
-) -> None:
-    unit = ward.unit()
-    nurses = [ward.nurse(unit, f"n{n}@ward.example") for n in range(4)]
-    made = given(ward, ada, patient)
-    answers = at_once(
-        app, [(ward.access(nurse), path(patient, made, "accept")) for nurse in nurses]
-    )
-    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
-    winner = next(n for n, answer in zip(nurses, answers, strict=True) if answer.status_code == 200)
-    sql.rollback()
-    assert sql.get_one(PatientOwner, patient).user_id == winner.id
-    assert sql.get_one(Handoff, made).closed_by_id == winner.id
-    said = [entry[1:3] for entry in accesses(sql) if entry[0] == "handoff:accepted"]
-    assert sorted(said, key=str) == sorted(
-        [("success", None), *[("refused", "handoff_closed")] * 3], key=str
-    )
-
-
-def test_of_acceptance_and_withdrawal_at_once_one_wins(
-    app: Flask, ward: Ward, patient: int, ada: Account, bea: Account, sql: Sql
-) -> None:
-    for _ in range(4):
-        made = given(ward, ada, patient)
-        accepted, withdrawn = at_once(
-            app,
-            [(ward.access(bea), path(patient, made, "accept")),
-             (ward.access(ada), path(patient, made, "withdraw"))],
-        )  # fmt: skip
-        assert {accepted.status_code, withdrawn.status_code} == {200, 409}
-        sql.rollback()
-        expected = bea if accepted.status_code == 200 else ada
-        assert sql.get_one(PatientOwner, patient).user_id == expected.id
-        if expected is bea:
-            ada, bea = bea, ada
-
-
-def test_of_two_first_handoffs_at_once_one_is_given(
-    app: Flask, ward: Ward, patient: int, ada: Account, bea: Account, sql: Sql
-) -> None:
-    answers = at_once(app, [(ward.access(nurse), path(patient)) for nurse in (ada, bea)], body=SBAR)
-    assert sorted(answer.status_code for answer in answers) == [201, 409]
-    sql.rollback()
-    [handoff] = sql.scalars(select(Handoff))
-    assert sql.get_one(PatientOwner, patient).user_id == handoff.given_by_id
-
-
-def at_once(app: Flask, calls: list[tuple[str, str]], body: Any = None) -> list[Any]:
-    """Post all of them at the same moment, each from a thread of its own."""
-    start = Barrier(len(calls))
-
-    def post(call: tuple[str, str]) -> Any:
-        access, there = call
-        client = app.test_client()
-        start.wait(60)
-        headers = {"Authorization": f"Bearer {access}"}
-        return client.post(there, headers=headers, json=body or {})
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(post, calls))
 
 
 def test_the_database_itself_keeps_one_pending_handoff_and_no_acceptance_by_the_giver(

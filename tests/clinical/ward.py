@@ -12,7 +12,13 @@ from carelink_api import clock
 from carelink_api.accounts.models import Unit
 from carelink_api.clinical.models import Appointment, CareTeamMember, Patient
 from carelink_api.clinical.patients.names import name_key
-from carelink_api.clinical.record_models import Handoff, Observation, PatientOwner
+from carelink_api.clinical.record_models import (
+    Handoff,
+    Note,
+    NoteVersion,
+    Observation,
+    PatientOwner,
+)
 from carelink_api.extensions import db
 from carelink_api.shifts.models import Shift
 from tests.auth_helper import Account, Auth
@@ -106,6 +112,17 @@ class Ward:
         values = {"given_by_id": by.id, "given_at": clock.now()} | sbar
         return self._add(Handoff(patient_id=patient_id, **(values | columns)))
 
+    def note(self, patient_id: int, by: Account, text: str = "Slept well") -> int:
+        now = clock.now()
+        with Sql(self._engine) as sql:
+            note = Note(patient_id=patient_id, category="nursing", created_at=now)
+            sql.add(note)
+            sql.flush()
+            signed = {"signed_by_id": by.id, "signed_at": now, "text": text}
+            sql.add(NoteVersion(note_id=note.id, version=1, **signed))
+            sql.commit()
+            return note.id
+
     def records(self, patient_id: int, account: Account) -> dict[str, int]:
         """Write one of each into a record; return the ids, by the names that paths give them.
 
@@ -115,6 +132,7 @@ class Ward:
         given, free = (self.patient(unit_id=self.unit("ICU")) for _ in range(2))
         return {
             "observation_id": self.observation(patient_id, by),
+            "note_id": self.note(patient_id, account),
             "handoff_id": self.handoff(patient_id, by),
             "give_handoff.patient_id": free,
             "withdraw_handoff.patient_id": given,

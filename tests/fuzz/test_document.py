@@ -169,6 +169,11 @@ MAY = {
     "give_handoff": {"nurse"},
     "accept_handoff": {"nurse"},
     "withdraw_handoff": {"nurse"},
+    "list_notes": {"patient", "nurse", "doctor"},
+    "read_note": {"patient", "nurse", "doctor"},
+    "list_note_versions": {"patient", "nurse", "doctor"},
+    "write_note": {"nurse", "doctor"},
+    "amend_note": {"nurse", "doctor"},
 }
 """Operations that are not for everyone."""
 

@@ -1,0 +1,1 @@
+"""Clinical notes: signed when they are written, amended by one more version."""
