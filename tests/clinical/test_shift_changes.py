@@ -51,6 +51,11 @@ def test_a_shift_cut_short_ends_the_session_at_its_new_end_in_every_worker(
     row = row_of(sql, pair["session"]["id"])
     assert row.ended_at is None
     assert row.refuse_from == row.expires_at == row.shift_ends_at
+    assert row.refuse_from is not None
+    for each in (app, worker.app):
+        pulse = parts(each).pulse
+        assert pulse.find(row.id, row.refuse_from) == "shift_ended", "known before it comes due"
+        assert pulse.find(row.id, row.refuse_from - SECOND) is None
     assert worker.me(pair["access"]).status_code == 200, "handoff time goes on"
     travel(5 * 60 + 1)
     for calls in (auth, worker):

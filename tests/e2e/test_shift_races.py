@@ -11,12 +11,20 @@ from carelink_api import clock
 from carelink_api.extensions import db
 from carelink_api.sessions import rostering
 from carelink_api.sessions.models import Session
+from carelink_api.shifts.roster import Draft
 from carelink_api.shifts.rules import Editor
-from tests.auth_helper import Auth
+from tests.auth_helper import Account, Auth
 from tests.conftest import MakeServer
 from tests.e2e.clients import speaking_to
-from tests.e2e.test_login_races import MANY_SESSIONS, assert_dead, live_sessions, race_logins
-from tests.shifts.helpers import HOUR, give_shift
+from tests.e2e.test_login_races import (
+    MANY_SESSIONS,
+    STREAMS,
+    assert_dead,
+    live_sessions,
+    race_logins,
+)
+from tests.processes import wait_for
+from tests.shifts.helpers import HOUR, give_shift, unit_id
 
 ROUNDS = 8
 
@@ -61,23 +69,28 @@ def test_no_token_of_a_login_that_races_a_lost_shift_works(
                 assert_dead(api, pair, "shift_ended")
 
 
-def test_no_login_that_races_a_longer_shift_keeps_the_shorter_end(
+def test_no_login_that_races_a_further_shift_keeps_the_sooner_end(
     app: Flask, auth: Auth, api_server: MakeServer, sql: Sql
 ) -> None:
     server = api_server(workers=2, max_sessions_per_user=MANY_SESSIONS)
 
-    def extend_and_cancel(shift_id: int, user_id: int) -> None:
-        longer = {"ends_at": clock.now().replace(microsecond=0) + 3 * HOUR}
+    def add_and_cancel(shift_id: int, account: Account) -> None:
+        start = clock.now().replace(microsecond=0) + HOUR
+        draft = Draft(account.id, unit_id(app), start, start + 3 * HOUR)
         with app.app_context():
-            rostering.change_shift(db.session(), shift_id, longer, change_by(1), version=1)
-        ends.update(session_ends(sql, user_id))
-        with app.app_context():
-            rostering.cancel_shift(db.session(), shift_id, change_by(1), version=2)
+            further = rostering.add_shift(db.session(), draft, change_by(1)).id
+        enough = len(live_sessions(sql, account)) + 3 * STREAMS
+        wait_for(
+            lambda: len(live_sessions(sql, account)) >= enough, "logins that began before it", 30
+        )
+        ends.update(session_ends(sql, account.id))
+        cancel(app, further)
+        cancel(app, shift_id)
 
     with speaking_to(server) as api:
-        for number in range(ROUNDS // 2):
+        for number in range(ROUNDS):
             account = auth.create_user(f"nurse{number}@ward.example")
             shift = give_shift(app, account.id, -2 * HOUR, HOUR)
             ends: set[object] = set()
-            race_logins(api, account, partial(extend_and_cancel, shift, account.id))
-            assert len(ends) == 1, "every session of hers ends when the longer shift does"
+            race_logins(api, account, partial(add_and_cancel, shift, account))
+            assert len(ends) == 1, "every session of hers ends when the further shift does"
