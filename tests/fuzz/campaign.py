@@ -72,7 +72,7 @@ def run(
     """Fuzz the server by the document that it serves; as a stranger where there is no person.
 
     `every_bound` tries each bound of each field (the coverage phase). `checks` relaxes some for
-    the whole campaign, as the file does for one operation.
+    the whole campaign, as the file does for one operation, where both then hold.
     """
     schema = schemathesis.openapi.from_dict(_document(server), config=_config(examples, checks))
     schema.config.update(base_url=server.url)
@@ -114,7 +114,11 @@ def _document(server: ApiServer) -> dict[str, Any]:
 def _config(examples: int, checks: dict[str, Any]) -> SchemathesisConfig:
     given = tomllib.loads(CONFIG.read_text())
     given["generation"] |= {"max-examples": examples * TIMES, "deterministic": SAME_EACH_TIME}
-    checks = given.get("checks", {}) | checks
+    for operation in given["operations"]:
+        for name, check in operation["checks"].items():
+            of_all = checks.get(name, {}).get("expected-statuses", [])
+            check["expected-statuses"] = [*check["expected-statuses"], *of_all]
+    checks = given["checks"] | checks
     return SchemathesisConfig.from_dict(given | {"seed": SEED, "checks": checks})
 
 
