@@ -17,6 +17,9 @@ APPOINTMENT_TIES_AFTER = timedelta(days=30)
 DISCHARGE_TIES_AFTER = timedelta(hours=24)
 """How long after the discharge the unit still completes the record."""
 
+CARE_TEAM_TIES_AFTER = timedelta(days=30)
+"""How long after the discharge its doctors remain, for results and letters."""
+
 
 class Action(StrEnum):
     READ = "read"

@@ -25,7 +25,7 @@ from ..audit.record import acting, record
 from ..database import writing
 from ..errors import CareLinkError, Forbidden, NotFound, Unavailable
 from ..sessions.claims import AccessClaims
-from .access import Action, Granted, Refusal, decide, granting
+from .access import Action, Granted, Refusal, decide, granting, may_admit_to
 from .access_sql import tie_columns, ties_in, visible
 from .models import Patient
 from .viewer import Viewer, look_up_viewer
@@ -77,7 +77,7 @@ class Access:
             .where(Patient.id == patient_id)
         )
         if action not in (Action.READ, Action.READ_LOG):
-            asked = asked.with_for_update(of=Patient)
+            asked = asked.with_for_update(of=Patient, key_share=True)
         row = self.sql.execute(asked).one_or_none()
         if row is None:
             self.detail["asked_for"] = patient_id
@@ -91,6 +91,16 @@ class Access:
                 raise _REFUSED[refusal]()
         patient: Patient = row[0]
         return patient
+
+    def may_admit_to(self, unit_id: int | None) -> None:
+        """Allow a record of somebody new, in a unit or (None) in none.
+
+        Raises Forbidden, InHandoff.
+        """
+        viewer = self.viewer
+        if may_admit_to(viewer.user_type, on_shift_there=unit_id in viewer.on_shift):
+            return
+        raise InHandoff() if unit_id in viewer.in_handoff else Forbidden()
 
     def visible(self, action: Action = Action.READ) -> ColumnElement[bool]:
         """Return the condition on `Patient` for a list or a count.

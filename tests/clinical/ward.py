@@ -152,6 +152,14 @@ class Ward:
             self._access[account.email] = self.auth.tokens(account.email)["access"]
         return self._access[account.email]
 
+    def forget_ended_sessions(self) -> None:
+        """Log in anew whoever was logged out meanwhile."""
+        self._access = {
+            email: access
+            for email, access in self._access.items()
+            if self.auth.me(access).status_code == 200
+        }
+
     def call(
         self,
         account: Account,

@@ -4,14 +4,18 @@ A request may log out, log out everywhere or change the password. The next one s
 credentials all the same, so that it reaches what lies behind them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 from schemathesis import AuthContext, Case, GenerationMode
 
+from carelink_api import clock
+from carelink_api.api import rfc3339
 from tests.auth_helper import PASSWORD, Account, Auth
 
 Live = dict[str, int]
@@ -22,6 +26,34 @@ Live = dict[str, int]
 LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
 """Operations whose body carries a token, and the member that does."""
 NEW_PASSWORD = "seven umbrellas on the quay"
+
+_PLACES = count()
+
+
+def _appointment(live: Live) -> dict[str, Any]:
+    return _tomorrow() | {"patient_id": live["patient_id"], "doctor_id": live["doctor_id"]}
+
+
+def _tomorrow() -> dict[str, str]:
+    """Return times of half an hour in the morning of some day."""
+    starts_at = clock.now() + timedelta(minutes=1440 + 30 * next(_PLACES))
+    return {
+        "starts_at": rfc3339(starts_at),
+        "ends_at": rfc3339(starts_at + timedelta(minutes=30)),
+    }
+
+
+LIVE_BODIES: dict[str, Callable[[Live], dict[str, Any]]] = {
+    "create_patient": lambda live: {"unit_id": live["unit_id"], "bed": None},
+    "change_patient": lambda live: {"unit_id": live["unit_id"], "bed": None, "name": "Changed"},
+    "admit_patient": lambda live: {"unit_id": live["unit_id"], "bed": None},
+    "add_care_team_member": lambda live: {
+        "user_id": live["colleague_id"], "role": "attending", "starts_at": None, "ends_at": None,
+    },
+    "book_appointment": _appointment,
+    "move_appointment": lambda _: _tomorrow(),
+}  # fmt: skip
+"""By operation: what makes a valid body one about somebody who is there."""
 
 
 @dataclass
@@ -74,8 +106,8 @@ class Person:
         """Put them into the header, and into the body of every second valid request to a route."""
         case.headers["Authorization"] = f"Bearer {data['access']}"
         if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
-            self._valid[case.path] += 1
-            if self._valid[case.path] % 2:
+            self._valid[_operation(case)] += 1
+            if self._valid[_operation(case)] % 2:
                 self._put_live_values(case, data)
 
     def _put_live_values(self, case: Case, data: dict[str, Any]) -> None:
@@ -91,8 +123,11 @@ class Person:
             case.body = body | {LIVE_TOKENS[operation]: data["refresh"]}
         elif operation == "end_session":
             case.path_parameters = {"sid": self.log_in()["session"]["id"]}
-        if "If-Match" in case.headers:
-            case.headers["If-Match"] = '"1"'
+        self._put_live_ids(case, data["access"])
+
+    def _put_live_ids(self, case: Case, access: str) -> None:
+        """Put ids that are there into path and body, and the present version into If-Match."""
+        operation = _operation(case)
         names = {name: f"{operation}.{name}" for name in case.path_parameters}
         case.path_parameters |= {
             name: self.live[key]
@@ -100,6 +135,12 @@ class Person:
             for key in (name, own)
             if key in self.live
         }
+        if operation in LIVE_BODIES and isinstance(case.body, dict):
+            case.body = case.body | LIVE_BODIES[operation](self.live)
+        if "If-Match" in case.headers:
+            path = case.path.format(**case.path_parameters)
+            shown = self.auth.get(path[: re.search(r".*\d/", path).end()], access)
+            case.headers["If-Match"] = shown.headers.get("ETag", '"1"')
 
     def _credentials(self) -> dict[str, str]:
         return {"email": self.account.email, "password": self.account.password}

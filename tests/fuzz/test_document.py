@@ -28,6 +28,8 @@ from tests.fuzz.invariants import (
 from tests.fuzz.people import Live, Person
 from tests.servers import ApiServer
 
+UNGUESSED = 4711
+"""A version that no made-up request happens to name: what is live is changed on purpose only."""
 PHASES = {"examples", "coverage", "fuzzing", "stateful"}
 # A stranger's tokens are made up, sometimes with a comma: two credentials, a 400.
 STRANGER = {"expected-statuses": ["2xx", "400", "401", "404", "429"]}
@@ -43,6 +45,7 @@ class Ward:
     redis: redis.Redis
     bystander: dict[str, Any]
     trail: Trail
+    _doctor: Account | None = None
 
     def person(self, user_type: str) -> Person:
         """Return somebody to fuzz as, tied to a patient where the type can be."""
@@ -53,13 +56,31 @@ class Ward:
         ward = ClinicalWard(self.auth.app)
         unit_id = ward.unit("ICU")
         own = account.id if account.user_type == "patient" else None
-        patient_id = ward.patient(unit_id=unit_id, user_id=own)
-        live = {"patient_id": patient_id} | ward.records(patient_id, account)
+        patient_id = ward.patient(unit_id=unit_id, user_id=own, version=UNGUESSED)
+        live = ward.records(patient_id, account)
         if account.user_type == "nurse":
             live |= {"shift_id": ward.on_shift(account, unit_id)}
         if account.user_type == "doctor":
             ward.care(account, patient_id)
-        return live
+        doctor = self._doctor or ward.user("settled@ward.example", "doctor")
+        self._doctor = doctor
+        member_id = ward.care(doctor, patient_id)
+        theirs = account if account.user_type == "doctor" else doctor
+        outpatient_id, leaving_id = ward.patient(), ward.patient(unit_id=unit_id)
+        if account.user_type == "doctor":
+            ward.care(account, outpatient_id)
+            ward.care(account, leaving_id)
+        return live | {
+            "patient_id": patient_id,
+            "member_id": member_id,
+            "appointment_id": ward.appointment(theirs, patient_id, version=UNGUESSED),
+            "cancel_appointment.appointment_id": ward.appointment(theirs, patient_id),
+            "unit_id": unit_id,
+            "doctor_id": doctor.id,
+            "colleague_id": ward.user(f"colleague-{patient_id}@ward.example", "doctor").id,
+            "admit_patient.patient_id": outpatient_id,
+            "discharge_patient.patient_id": leaving_id,
+        }
 
     def assert_unharmed(self, report: Report) -> None:
         """Nothing was found, nobody else is affected, and stores and log are as they must be."""
@@ -148,7 +169,20 @@ NOBODY: set[str] = set()
 MAY = {
     "list_patients": {"patient", "nurse", "doctor"},
     "read_patient": {"patient", "nurse", "doctor"},
+    "create_patient": {"nurse", "doctor"},
+    "change_patient": {"nurse", "doctor"},
+    "admit_patient": {"doctor"},  # a nurse may discharge, and then no more
+    "discharge_patient": {"nurse", "doctor"},
+    "list_access_log": {"patient"},
+    "list_care_team": {"patient", "nurse", "doctor"},
+    "read_care_team_member": {"patient", "nurse", "doctor"},
+    "add_care_team_member": {"nurse", "doctor"},
+    "end_care_team_member": {"nurse", "doctor"},
     "list_appointments": {"patient", "nurse", "doctor"},
+    "read_appointment": {"patient", "nurse", "doctor"},
+    "book_appointment": {"patient", "nurse", "doctor"},
+    "move_appointment": {"patient", "nurse", "doctor"},
+    "cancel_appointment": {"patient", "nurse", "doctor"},
     "list_observations": {"patient", "nurse", "doctor"},
     "latest_observations": {"patient", "nurse", "doctor"},
     "trend_of_observations": {"patient", "nurse", "doctor"},
@@ -188,4 +222,6 @@ def assert_it_went_deep(report: Report, user_type: str) -> None:
         else:
             assert statuses[403] or statuses[404], (operation, statuses)
             assert not statuses[200] + statuses[201], (operation, statuses)
+        refused = statuses[401] + statuses[400] + statuses[428]
+        assert operation == "jwks" or refused, (operation, statuses)
     assert report.total(422) >= 10

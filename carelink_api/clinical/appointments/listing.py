@@ -23,6 +23,7 @@ LISTED = (
         Appointment.ends_at,
         Appointment.status,
         Appointment.description,
+        Appointment.version,
         _doctor.id.label("doctor_id"),
         _doctor.name.label("doctor_name"),
         Patient.id.label("patient_id"),
@@ -42,19 +43,20 @@ def list_appointments(
     page_size: int,
     now: datetime,
     day: date | None = None,
+    **filters: Any,
 ) -> Page[dict[str, Any]]:
     """Return a page of the appointments that the viewer may see, the earliest first.
 
-    `day` is a day of UTC. Raises Forbidden for a user type that sees none, Unavailable.
+    `day` is a day of UTC, `filters` are columns and their values. Raises Forbidden for a user type
+    that sees none, Unavailable.
     """
     with accessing(sql, viewer, Event.APPOINTMENTS_LISTED, now=now) as access:
-        if day:
-            access.about(day=day.isoformat())
-        asked = LISTED.where(may_see(access), *_within(day))
+        access.about(**({"day": day.isoformat()} if day else {}), **filters)
+        asked = LISTED.where(may_see(access), *_within(day), *_equal(filters))
         found = read_page(sql, asked, page=page, page_size=page_size)
-        shown = [row.id for row in found.items]
-        access.showed([row.patient_id for row in found.items], appointment_ids=shown)
-    return found.map(_shown)
+        ids = [row.id for row in found.items]
+        access.showed([row.patient_id for row in found.items], appointment_ids=ids)
+    return found.map(shown)
 
 
 def may_see(access: Access) -> ColumnElement[bool]:
@@ -75,7 +77,12 @@ def _within(day: date | None) -> list[ColumnElement[bool]]:
     return [Appointment.starts_at >= start, Appointment.starts_at < start + timedelta(days=1)]
 
 
-def _shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    """Return what is shown of a row of `LISTED`."""
     doctor = {"id": row.doctor_id, "name": row.doctor_name}
     patient = {"id": row.patient_id, "name": row.patient_name}
     return {**row._mapping, "doctor": doctor, "patient": patient}
+
+
+def _equal(filters: dict[str, Any]) -> list[ColumnElement[bool]]:
+    return [getattr(Appointment, name) == value for name, value in filters.items()]

@@ -3,15 +3,17 @@
 from typing import Any
 
 from ... import web
-from ...api import SECURITY, CareLinkBlueprint
+from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
+from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
 from ..paging import Page
-from . import listing, schemas
+from . import listing, schemas, service
 
 bp = CareLinkBlueprint(
     "appointments", __name__, url_prefix="/api", description="A doctor sees a patient at a time."
 )
+Answer = tuple[service.Shown, dict[str, str]]
 
 
 @bp.get("/appointments/")
@@ -23,3 +25,54 @@ bp = CareLinkBlueprint(
 def list_appointments(query: dict[str, Any]) -> Page[dict[str, Any]]:
     """List the appointments of the patients whom one may see, and one's own as a doctor."""
     return listing.list_appointments(db.session(), claims(), now=web.now(), **query)
+
+
+@bp.get("/appointments/<id:appointment_id>/")
+@authenticated
+@bp.response(200, schemas.AppointmentSchema, headers=ETAG_HEADER)
+@bp.problems(400, 401, 404, 503)
+@bp.doc(security=SECURITY)
+def read_appointment(appointment_id: int) -> Answer:
+    """Show one appointment."""
+    found = service.read_appointment(db.session(), claims(), appointment_id, now=web.now())
+    return found, etag(found["version"])
+
+
+@bp.post("/appointments/")
+@authenticated
+@bp.arguments(schemas.NewAppointmentArgs)
+@bp.response(201, schemas.AppointmentSchema, headers=ETAG_HEADER)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 404, 409, 503)
+@bp.leads_to("read_appointment", status=201, parameters={"appointment_id": "/id"})
+@bp.doc(security=SECURITY)
+def book_appointment(body: dict[str, Any]) -> Answer:
+    """Book an appointment, for oneself or for a patient whom one looks after."""
+    made = service.book(db.session(), claims(), body, now=web.now())
+    return made, etag(made["version"])
+
+
+@bp.patch("/appointments/<id:appointment_id>/")
+@authenticated
+@bp.arguments(schemas.AppointmentChangeArgs)
+@bp.response(200, schemas.AppointmentSchema, headers=ETAG_HEADER)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 404, 409, 412, 428, 503)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def move_appointment(body: dict[str, Any], appointment_id: int) -> Answer:
+    """Move an appointment, or describe it anew; what is not sent stays."""
+    moved = service.move(
+        db.session(), claims(), appointment_id, body, version=expected_version(), now=web.now()
+    )
+    return moved, etag(moved["version"])
+
+
+@bp.post("/appointments/<id:appointment_id>/cancel/")
+@authenticated
+@bp.response(200, schemas.AppointmentSchema, headers=ETAG_HEADER)
+@bp.problems(400, 401, 403, 404, 409, 412, 428, 503)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def cancel_appointment(appointment_id: int) -> Answer:
+    """Cancel an appointment; it stays on record."""
+    cancelled = service.cancel(
+        db.session(), claims(), appointment_id, version=expected_version(), now=web.now()
+    )
+    return cancelled, etag(cancelled["version"])

@@ -3,17 +3,18 @@
 from typing import Any
 
 from ... import web
-from ...api import SECURITY, CareLinkBlueprint
+from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
-from ...versions import ETAG_HEADER, etag
+from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
 from ..paging import Page
-from . import listing, schemas, service
+from . import access_log, listing, schemas, service
 
 bp = CareLinkBlueprint(
     "patients", __name__, url_prefix="/api", description="Who is here, where, and since when."
 )
 Answer = tuple[service.Shown, dict[str, str]]
+_CHANGE_PROBLEMS = (400, 401, 403, 404, 409, 412, 428, 503)
 
 
 @bp.get("/patients/")
@@ -39,3 +40,71 @@ def read_patient(patient_id: int) -> Answer:
     """
     patient = service.read_patient(db.session(), claims(), patient_id, now=web.now())
     return patient, etag(patient["version"])
+
+
+@bp.post("/patients/")
+@authenticated
+@bp.arguments(schemas.NewPatientArgs)
+@bp.response(201, schemas.PatientSchema, headers=ETAG_HEADER)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 409, 503)
+@bp.leads_to("read_patient", status=201, parameters={"patient_id": "/id"})
+@bp.doc(security=SECURITY)
+def create_patient(body: dict[str, Any]) -> Answer:
+    """Open the record of somebody new, and with a unit admit there.
+
+    A nurse admits where she is on shift; a doctor anywhere, and looks after whom they admit.
+    """
+    patient = service.create_patient(db.session(), claims(), body, now=web.now())
+    return patient, etag(patient["version"])
+
+
+@bp.patch("/patients/<id:patient_id>/")
+@authenticated
+@bp.arguments(schemas.PatientChangeArgs)
+@bp.response(200, schemas.PatientSchema, headers=ETAG_HEADER)
+@bp.problems(*BODY_PROBLEMS, *_CHANGE_PROBLEMS)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def change_patient(body: dict[str, Any], patient_id: int) -> Answer:
+    """Change the name, the birth date or the place; what is not sent stays."""
+    patient = service.change_patient(
+        db.session(), claims(), patient_id, body, version=expected_version(), now=web.now()
+    )
+    return patient, etag(patient["version"])
+
+
+@bp.post("/patients/<id:patient_id>/admit/")
+@authenticated
+@bp.arguments(schemas.PlaceArgs)
+@bp.response(200, schemas.PatientSchema, headers=ETAG_HEADER)
+@bp.problems(*BODY_PROBLEMS, *_CHANGE_PROBLEMS)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def admit_patient(body: dict[str, Any], patient_id: int) -> Answer:
+    """Begin another stay, of a patient who is not in the house."""
+    patient = service.admit_patient(
+        db.session(), claims(), patient_id, body, version=expected_version(), now=web.now()
+    )
+    return patient, etag(patient["version"])
+
+
+@bp.post("/patients/<id:patient_id>/discharge/")
+@authenticated
+@bp.response(200, schemas.PatientSchema, headers=ETAG_HEADER)
+@bp.problems(*_CHANGE_PROBLEMS)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def discharge_patient(patient_id: int) -> Answer:
+    """End the present stay: the bed is free, the unit completes the record within a day."""
+    patient = service.discharge_patient(
+        db.session(), claims(), patient_id, version=expected_version(), now=web.now()
+    )
+    return patient, etag(patient["version"])
+
+
+@bp.get("/patients/<id:patient_id>/access-log/")
+@authenticated
+@bp.arguments(PageArgs, location="query")
+@bp.response(200, schemas.AccessLogPageSchema)
+@bp.problems(400, 401, 403, 404, 503)
+@bp.doc(security=SECURITY)
+def list_access_log(query: dict[str, Any], patient_id: int) -> Page[dict[str, Any]]:
+    """Show a patient who has opened the own record, when and why; the latest first."""
+    return access_log.list_accesses(db.session(), claims(), patient_id, now=web.now(), **query)

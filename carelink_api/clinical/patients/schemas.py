@@ -3,7 +3,8 @@
 import marshmallow as ma
 
 from ...api import PageArgs, Text, Time
-from ...fields import Day, Id, query_id
+from ...fields import ChangeArgs, Day, Id, query_id
+from ..access import Tie
 from ..paging import PageSchema
 
 SORTS = ("name", "mrn", "bed", "admitted_at")
@@ -70,10 +71,35 @@ class NewPatientArgs(ma.Schema):
     bed = Text(max_length=10, allow_none=True, load_default=None)
 
 
-class PatientChangeArgs(ma.Schema):
+class PatientChangeArgs(ChangeArgs):
     """What may change; what is not sent stays. Another unit is a transfer."""
 
     name = Text(max_length=200)
     birth_date = Day(allow_none=True, description="null where nobody knows it.")
     unit_id = Id()
     bed = Text(max_length=10, allow_none=True)
+
+
+class AccessorSchema(ma.Schema):
+    id = ma.fields.Integer(required=True)
+    name = ma.fields.String(required=True)
+    user_type = ma.fields.String(required=True)
+
+
+class AccessSchema(ma.Schema):
+    at = Time(required=True)
+    event = ma.fields.String(required=True, metadata={"description": "What was done."})
+    outcome = ma.fields.String(
+        required=True, validate=ma.validate.OneOf(["success", "refused", "alert"])
+    )
+    user = ma.fields.Nested(AccessorSchema, required=True, allow_none=True)
+    basis = ma.fields.String(
+        required=True,
+        allow_none=True,
+        validate=ma.validate.OneOf([None, *(str(tie) for tie in Tie)]),
+        metadata={"description": "On what ground; null for a list, or where it was refused."},
+    )
+
+
+class AccessLogPageSchema(PageSchema):
+    items = ma.fields.List(ma.fields.Nested(AccessSchema), required=True)

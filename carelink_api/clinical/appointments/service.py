@@ -1,0 +1,174 @@
+"""Use cases of one appointment: book, move, cancel, and never two of one doctor at once."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session as Sql
+
+from ...accounts.models import User
+from ...audit.events import Event
+from ...errors import Conflict, Forbidden, NotFound, ValidationFailed
+from ...sessions.claims import AccessClaims
+from ..access import Action
+from ..accessing import Access, BreakGlassAvailable, accessing
+from ..changing import change
+from ..models import Appointment
+from .listing import LISTED, shown
+
+LONGEST = timedelta(hours=8)
+_DOCTORS_LOCK = 0x0D0C
+"""The first half of PostgreSQL's advisory locks on doctors' calendars; the other is the doctor."""
+Shown = dict[str, Any]
+
+
+class DoubleBooked(Conflict):
+    code, title = "double_booked", "Double booked"
+    detail = "The doctor has another appointment at that time."
+
+
+class NotBooked(Conflict):
+    code, title = "not_booked", "Not booked"
+    detail = "It has been held or cancelled: book another."
+
+
+def read_appointment(
+    sql: Sql, viewer: AccessClaims, appointment_id: int, *, now: datetime
+) -> Shown:
+    """Return an appointment. Raises NotFound, Unavailable."""
+    with accessing(sql, viewer, Event.APPOINTMENT_READ, now=now) as access:
+        _open(access, appointment_id, Action.READ)
+        return _read(sql, appointment_id)
+
+
+def book(sql: Sql, viewer: AccessClaims, body: dict[str, Any], *, now: datetime) -> Shown:
+    """Book for a patient with any doctor.
+
+    Raises as `Access.chart` does, DoubleBooked, ValidationFailed, Unavailable.
+    """
+    _check_times(body["starts_at"], body["ends_at"], now)
+    with accessing(sql, viewer, Event.APPOINTMENT_BOOKED, now=now) as access:
+        access.chart(body["patient_id"], Action.BOOK)
+        _check_doctor(sql, body["doctor_id"])
+        appointment = Appointment(**body, status="booked", version=1)
+        _demand_free(sql, appointment)
+        sql.add(appointment)
+        sql.flush()
+        access.about(appointment_id=appointment.id)
+        return _read(sql, appointment.id)
+
+
+def move(
+    sql: Sql,
+    viewer: AccessClaims,
+    appointment_id: int,
+    body: dict[str, Any],
+    *,
+    version: int,
+    now: datetime,
+) -> Shown:
+    """Change what `body` names of an appointment that is still booked.
+
+    Raises NotFound, Forbidden, PreconditionFailed, NotBooked, DoubleBooked, ValidationFailed,
+    Unavailable.
+    """
+    with accessing(sql, viewer, Event.APPOINTMENT_MOVED, now=now) as access:
+        appointment = _open_booked(access, appointment_id, version)
+        access.about(fields=sorted(body))
+        for name, value in body.items():
+            setattr(appointment, name, value)
+        if body.keys() & {"starts_at", "ends_at"}:
+            _check_times(appointment.starts_at, appointment.ends_at, now)
+            _demand_free(sql, appointment)
+        sql.flush()
+        return _read(sql, appointment_id)
+
+
+def cancel(
+    sql: Sql, viewer: AccessClaims, appointment_id: int, *, version: int, now: datetime
+) -> Shown:
+    """Cancel an appointment. Raises NotFound, Forbidden, PreconditionFailed, NotBooked,
+    Unavailable.
+    """
+    with accessing(sql, viewer, Event.APPOINTMENT_CANCELLED, now=now) as access:
+        _open_booked(access, appointment_id, version).status = "cancelled"
+        sql.flush()
+        return _read(sql, appointment_id)
+
+
+def _open(access: Access, appointment_id: int, action: Action) -> Appointment:
+    """Return an appointment that the viewer may read, or change with `action`.
+
+    Its doctor needs no other tie, but changes it only until it is over: an old one moved to today
+    would open the record again. Who has no tie learns nothing of it, not even that it is there.
+    """
+    access.about(appointment_id=appointment_id)
+    appointment = access.sql.get(Appointment, appointment_id)
+    if appointment is None:
+        raise NotFound()
+    viewer = access.viewer
+    is_its_doctor = viewer.user_type == "doctor" and viewer.user_id == appointment.doctor_id
+    if is_its_doctor and (action is Action.READ or appointment.ends_at > viewer.now):
+        access.showed([appointment.patient_id], basis="appointment", basis_id=appointment_id)
+        return appointment
+    try:
+        access.chart(appointment.patient_id, action)
+    except (BreakGlassAvailable, NotFound):
+        raise (Forbidden if is_its_doctor else NotFound)() from None
+    return appointment
+
+
+def _open_booked(access: Access, appointment_id: int, version: int) -> Appointment:
+    """Return it locked, its doctor's calendar too, with its change counted."""
+    appointment = _open(access, appointment_id, Action.BOOK)
+    _lock_calendar(access.sql, appointment.doctor_id)
+    access.sql.refresh(appointment, with_for_update=True)
+    change(appointment, version)
+    if appointment.status != "booked":
+        raise NotBooked()
+    return appointment
+
+
+def _check_times(starts_at: datetime, ends_at: datetime, now: datetime) -> None:
+    if starts_at < now:
+        raise ValidationFailed({"starts_at": ["Lies in the past."]})
+    if not timedelta() < ends_at - starts_at <= LONGEST:
+        raise ValidationFailed({"ends_at": ["Must be after starts_at, by at most 8 hours."]})
+
+
+def _check_doctor(sql: Sql, doctor_id: int) -> None:
+    there = select(User.id).where(
+        User.id == doctor_id, User.user_type == "doctor", User.disabled_at.is_(None)
+    )
+    if sql.scalar(there) is None:
+        raise ValidationFailed({"doctor_id": ["There is no such doctor."]})
+
+
+def _demand_free(sql: Sql, wanted: Appointment) -> None:
+    """Raise DoubleBooked where the doctor is taken; nobody else can book meanwhile."""
+    _lock_calendar(sql, wanted.doctor_id)
+    with sql.no_autoflush:
+        taken = sql.scalar(
+            select(Appointment.id)
+            .where(
+                Appointment.doctor_id == wanted.doctor_id,
+                Appointment.status == "booked",
+                Appointment.starts_at < wanted.ends_at,
+                Appointment.starts_at > wanted.starts_at - LONGEST,  # for the index
+                Appointment.ends_at > wanted.starts_at,
+                Appointment.id.is_distinct_from(wanted.id),
+            )
+            .limit(1)
+        )
+    if taken is not None:
+        raise DoubleBooked()
+
+
+def _lock_calendar(sql: Sql, doctor_id: int) -> None:
+    """Hold a doctor's calendar until the transaction ends. SQLite has one writer anyway."""
+    if sql.get_bind().dialect.name == "postgresql":
+        sql.execute(select(func.pg_advisory_xact_lock(_DOCTORS_LOCK, doctor_id)))
+
+
+def _read(sql: Sql, appointment_id: int) -> Shown:
+    return shown(sql.execute(LISTED.where(Appointment.id == appointment_id)).one())
