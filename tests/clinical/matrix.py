@@ -140,8 +140,8 @@ MATRIX: dict[tuple[str, str], Row] = {
         body=lambda _: {"category": "nursing", "text": "Slept well"}),
     ("GET", f"{_NOTES}<id:note_id>/"): Row(401, CARE + NOBODY, GLASS),
     ("GET", f"{_NOTES}<id:note_id>/versions/"): Row(401, CARE + NOBODY, GLASS),
-    ("POST", f"{_NOTES}<id:note_id>/amend/"): Row(
-        401, (403, 200, 200, *NOBODY), GLASS,
+    ("POST", f"{_NOTES}<id:note_id>/amend/"): Row(  # only who has signed it
+        401, (403, 403, 403, *NOBODY), GLASS,
         body=lambda _: {"text": "Slept badly", "because": "Asked again"}, version=1),
     # Handoffs: between nurses.
     ("GET", "/api/handoffs/"): Row(401, CARE + NO_LIST, CARE),
