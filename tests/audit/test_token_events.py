@@ -67,7 +67,7 @@ def test_a_login(auth: Auth, sql: Sql) -> None:
         "actor": f"user:{user.id}", "user_id": user.id, "sid": refresh["sid"],
         "jti": refresh["jti"], "route": "/api/auth/login/",
     }  # fmt: skip
-    assert event.detail == {"profile": "standard", "factors": ["pwd"]}
+    assert event.detail == {"profile": "standard", "shift_id": None, "factors": ["pwd"]}
 
 
 def test_a_refused_login_of_a_stranger(auth: Auth, sql: Sql) -> None:
