@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 from sqlalchemy.orm import joinedload
@@ -28,9 +28,12 @@ from ..sessions.claims import AccessClaims
 from .access import Action, Granted, Refusal, decide, granting, may_admit_to
 from .access_sql import tie_columns, ties_in, visible
 from .models import Patient
+from .record_models import Handoff, Note, Observation
 from .viewer import Viewer, look_up_viewer
 
 log = structlog.get_logger(__name__)
+
+R = TypeVar("R", Handoff, Note, Observation)
 
 
 class BreakGlassAvailable(Forbidden):
@@ -101,6 +104,20 @@ class Access:
         if may_admit_to(viewer.user_type, on_shift_there=unit_id in viewer.on_shift):
             return
         raise InHandoff() if unit_id in viewer.in_handoff else Forbidden()
+
+    def one(self, statement: Select[*tuple[Any, ...]]) -> Row[*tuple[Any, ...]]:
+        """Return the one row that the statement finds. Raises NotFound."""
+        row = self.sql.execute(statement).one_or_none()
+        if row is None:
+            raise NotFound()
+        return row
+
+    def of_patient(self, kind: type[R], record_id: int, patient_id: int) -> R:
+        """Return a record of this very patient, to change it. Raises NotFound."""
+        found = self.sql.get(kind, record_id)
+        if found is None or found.patient_id != patient_id:
+            raise NotFound()
+        return found
 
     def visible(self, action: Action = Action.READ) -> ColumnElement[bool]:
         """Return the condition on `Patient` for a list or a count.

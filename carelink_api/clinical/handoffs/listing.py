@@ -9,7 +9,6 @@ from sqlalchemy.orm import aliased
 
 from ...accounts.models import User
 from ...audit.events import Event
-from ...errors import NotFound
 from ...sessions.claims import AccessClaims
 from ..access import Action
 from ..accessing import Access, accessing
@@ -107,10 +106,7 @@ def read_owner(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime
 def one(access: Access, patient_id: int, handoff_id: int) -> Shown:
     """Return what is shown of a patient's handoff. Raises NotFound."""
     asked = _SHOWN.where(Handoff.id == handoff_id, Handoff.patient_id == patient_id)
-    row = access.sql.execute(asked).one_or_none()
-    if row is None:
-        raise NotFound()
-    return _shown(row)
+    return _shown(access.one(asked))
 
 
 def _with(status: str | None) -> list[ColumnElement[bool]]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event
-from ...errors import Conflict, Forbidden, NotFound
+from ...errors import Conflict, Forbidden
 from ...sessions.claims import AccessClaims
 from ...shifts.service import units_on_shift
 from ..access import Action
@@ -109,9 +109,7 @@ def _own_or_stand_in(access: Access, patient: Patient) -> None:
 def _pending(access: Access, patient_id: int, handoff_id: int) -> Handoff:
     """Return a handoff that can be closed, under the lock of the patient's row."""
     access.about(handoff_id=handoff_id)
-    found = access.sql.get(Handoff, handoff_id)
-    if found is None or found.patient_id != patient_id:
-        raise NotFound()
+    found = access.of_patient(Handoff, handoff_id, patient_id)
     if found.status != "pending":
         raise HandoffClosed()
     return found

@@ -101,10 +101,7 @@ def list_versions(
 def one(access: Access, patient_id: int, note_id: int) -> Shown:
     """Return what is shown of a patient's note. Raises NotFound."""
     asked = _NEWEST.where(Note.id == note_id, Note.patient_id == patient_id)
-    row = access.sql.execute(asked).one_or_none()
-    if row is None:
-        raise NotFound()
-    return _shown(row)
+    return _shown(access.one(asked))
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> Shown:

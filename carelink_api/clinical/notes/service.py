@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event
-from ...errors import Forbidden, NotFound
+from ...errors import Forbidden
 from ...sessions.claims import AccessClaims
 from ..access import Action
 from ..accessing import accessing
@@ -52,9 +52,7 @@ def amend(
     with accessing(sql, viewer, Event.NOTE_AMENDED, now=now) as access:
         access.chart(patient_id, Action.WRITE)
         access.about(note_id=note_id)
-        note = sql.get(Note, note_id)
-        if note is None or note.patient_id != patient_id:
-            raise NotFound()
+        note = access.of_patient(Note, note_id, patient_id)
         if not _has_signed(sql, note_id, viewer.user_id):
             raise Forbidden()
         change(note, version)

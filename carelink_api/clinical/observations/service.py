@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event
-from ...errors import Conflict, NotFound, ValidationFailed
+from ...errors import Conflict, ValidationFailed
 from ...sessions.claims import AccessClaims
 from ..access import Action
 from ..accessing import Access, accessing
@@ -76,9 +76,7 @@ def mark_in_error(
     with accessing(sql, viewer, Event.OBSERVATION_MARKED, now=now) as access:
         access.chart(patient_id, Action.WRITE)
         access.about(observation_id=observation_id)
-        row = sql.get(Observation, observation_id)
-        if row is None or row.patient_id != patient_id:
-            raise NotFound()
+        row = access.of_patient(Observation, observation_id, patient_id)
         change(row, version)
         if row.status == "entered-in-error":
             raise AlreadyInError()
@@ -90,10 +88,7 @@ def mark_in_error(
 
 def _one(access: Access, patient_id: int, observation_id: int) -> Shown:
     asked = SHOWN.where(Observation.id == observation_id, Observation.patient_id == patient_id)
-    row = access.sql.execute(asked).one_or_none()
-    if row is None:
-        raise NotFound()
-    return shown(row)
+    return shown(access.one(asked))
 
 
 def _refuse_what_lies_ahead(items: Sequence[dict[str, Any]], now: datetime) -> None:
