@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     shift_bound_user_types: list[UserTypeName] = ["nurse"]
     shift_handoff_seconds: int = Field(1800, ge=0, le=4 * 3600)
     shift_early_login_seconds: int = Field(1800, ge=0, le=4 * 3600)
+    break_glass_seconds: int = Field(3600, ge=60, le=4 * 3600)
     max_sessions_per_user: int = Field(20, ge=1, le=1000)
 
     password_hash_memory_kib: int = Field(19456, ge=64)
@@ -109,6 +110,10 @@ class Settings(BaseSettings):
     @property
     def shift_early_login(self) -> timedelta:
         return timedelta(seconds=self.shift_early_login_seconds)
+
+    @property
+    def break_glass(self) -> timedelta:
+        return timedelta(seconds=self.break_glass_seconds)
 
     @property
     def hashes_weakly(self) -> bool:

@@ -40,7 +40,9 @@ class Id(ma.fields.Integer):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if type(value) not in (int, float):
             raise self.make_error("invalid", input=value)
-        return super()._deserialize(value, *args, **kwargs)
+        # 7.0 is whole, too: JSON does not tell it from 7.
+        whole = int(value) if value == value // 1 else value
+        return super()._deserialize(whole, *args, **kwargs)
 
 
 def query_id(description: str) -> ma.fields.Integer:

@@ -50,6 +50,10 @@ class Tie(StrEnum):
     BREAK_GLASS = "break_glass"
 
 
+ONE_RECORD = frozenset({Tie.BREAK_GLASS})
+"""Ties that open one record and list none, so that every access by them names its cause."""
+
+
 class Refusal(StrEnum):
     HIDDEN = "hidden"
     """As if there were no such patient."""
@@ -80,6 +84,8 @@ RIGHTS: dict[tuple[str, Tie], frozenset[Action]] = {
     ("doctor", Tie.BREAK_GLASS): _THE_CHART,
 }
 
+_ON_DUTY_ONLY = frozenset({"nurse"})
+
 
 def granting(user_type: str, action: Action) -> tuple[Tie, ...]:
     """Return the ties by which such a user may do that, the strongest first; () for never."""
@@ -91,7 +97,22 @@ def ties_of(user_type: str) -> tuple[Tie, ...]:
     return tuple(tie for tie in Tie if (user_type, tie) in RIGHTS)
 
 
-def decide(user_type: str, ties: Collection[Tie], action: Action) -> Granted | Refusal:
+def listing(user_type: str, action: Action) -> tuple[Tie, ...]:
+    """Return the ties by which such a user finds patients in a list."""
+    return tuple(tie for tie in granting(user_type, action) if tie not in ONE_RECORD)
+
+
+def may_break_glass(user_type: str, *, on_duty: bool) -> bool:
+    """Say whether an emergency opens a record to such a user; to a nurse on duty only.
+
+    In handoff time she is on duty: an emergency does not ask when the shift has ended.
+    """
+    return Tie.BREAK_GLASS in ties_of(user_type) and (on_duty or user_type not in _ON_DUTY_ONLY)
+
+
+def decide(
+    user_type: str, ties: Collection[Tie], action: Action, *, on_duty: bool = True
+) -> Granted | Refusal:
     """Say whether a user with these ties to a patient who exists may do that.
 
     Without a tie a patient who exists looks like one who does not; only doctors and nurses, who
@@ -104,7 +125,7 @@ def decide(user_type: str, ties: Collection[Tie], action: Action) -> Granted | R
     if any(tie in ties for tie in granting(user_type, Action.READ)):
         begun_too_late = Tie.UNIT in grounds and Tie.HANDOFF in ties
         return Refusal.IN_HANDOFF if begun_too_late else Refusal.FORBIDDEN
-    if Tie.BREAK_GLASS in grounds:
+    if Tie.BREAK_GLASS in grounds and may_break_glass(user_type, on_duty=on_duty):
         return Refusal.BREAK_GLASS_AVAILABLE
     return Refusal.HIDDEN
 

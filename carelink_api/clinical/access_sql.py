@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Row, and_, case, or_, select
+from sqlalchemy import ColumnElement, Row, and_, case, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .access import (
@@ -17,9 +17,12 @@ from .access import (
     DISCHARGE_TIES_AFTER,
     Action,
     Tie,
-    granting,
+    listing,
+    may_break_glass,
     ties_of,
 )
+from .break_glass.holding import holds
+from .break_glass.models import BreakGlassGrant
 from .models import Appointment, CareTeamMember, Patient
 from .viewer import Viewer
 
@@ -92,24 +95,35 @@ def _by_appointment(viewer: Viewer) -> TieInSql:
     return InRowsOf(Appointment.id, Appointment.patient_id, holds)
 
 
+def _by_broken_glass(viewer: Viewer) -> TieInSql:
+    allowed = may_break_glass(viewer.user_type, on_duty=viewer.on_duty)
+    of_this_session = and_(
+        true() if allowed else false(),
+        BreakGlassGrant.sid == viewer.sid,
+        BreakGlassGrant.user_id == viewer.user_id,
+        holds(viewer.now),
+    )
+    return InRowsOf(BreakGlassGrant.id, BreakGlassGrant.patient_id, of_this_session)
+
+
 _IN_SQL: dict[Tie, Callable[[Viewer], TieInSql]] = {
     Tie.SELF: _own_account,
     Tie.UNIT: lambda viewer: _in_units(viewer.on_shift, viewer),
     Tie.HANDOFF: lambda viewer: _in_units(viewer.in_handoff, viewer),
     Tie.CARE_TEAM: _in_care_team,
     Tie.APPOINTMENT: _by_appointment,
+    Tie.BREAK_GLASS: _by_broken_glass,
 }
 
 
 def _ties(kinds: tuple[Tie, ...], viewer: Viewer) -> Iterator[tuple[Tie, TieInSql]]:
     for tie in kinds:
-        if tie in _IN_SQL:
-            yield tie, _IN_SQL[tie](viewer)
+        yield tie, _IN_SQL[tie](viewer)
 
 
 def visible(viewer: Viewer, action: Action = Action.READ) -> ColumnElement[bool]:
     """Return the condition on `Patient` under which the viewer may do that: for every list."""
-    kinds = granting(viewer.user_type, action)
+    kinds = listing(viewer.user_type, action)
     return or_(False, *(tie.condition() for _, tie in _ties(kinds, viewer)))
 
 

@@ -23,9 +23,9 @@ from sqlalchemy.orm import joinedload
 from ..audit.events import Event, Outcome
 from ..audit.record import acting, record
 from ..database import writing
-from ..errors import CareLinkError, Forbidden, NotFound, Unavailable
+from ..errors import CareLinkError, Conflict, Forbidden, NotFound, Unavailable
 from ..sessions.claims import AccessClaims
-from .access import Action, Granted, Refusal, decide, granting, may_admit_to
+from .access import Action, Granted, Refusal, Tie, decide, listing, may_admit_to
 from .access_sql import tie_columns, ties_in, visible
 from .models import Patient
 from .record_models import Handoff, Note, Observation
@@ -52,6 +52,11 @@ class InHandoff(Forbidden):
     detail = "The shift has ended: finish, sign and hand over, but begin nothing new."
 
 
+class BreakGlassNotNeeded(Conflict):
+    code, title = "break_glass_not_needed", "Break-glass not needed"
+    detail = "This record is open to you, by your work or by a grant of this session. Read it."
+
+
 _REFUSED: dict[Refusal, type[CareLinkError]] = {
     Refusal.HIDDEN: NotFound,
     Refusal.FORBIDDEN: Forbidden,
@@ -68,32 +73,60 @@ class Access:
     viewer: Viewer
     patient_ids: list[int] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
+    outcome: Outcome = Outcome.SUCCESS
+    """What the event says where nothing is refused."""
 
     def chart(self, patient_id: int, action: Action) -> Patient:
         """Return the patient with whom the viewer may do that; for any action but reading, locked.
 
         One statement. Raises NotFound, Forbidden, InHandoff, BreakGlassAvailable.
         """
+        patient, ties = self._look_up(patient_id, lock=action not in (Action.READ, Action.READ_LOG))
+        match self._decide(ties, action):
+            case Granted(basis):
+                self.detail |= {"basis": str(basis), "basis_id": ties[basis]}
+            case refusal:
+                raise _REFUSED[refusal]()
+        return patient
+
+    def closed_chart(self, patient_id: int) -> Patient:
+        """Return the patient, locked, whose record only an emergency opens to the viewer.
+
+        Raises NotFound, BreakGlassNotNeeded.
+        """
+        # First the lock: beside a row that had to be waited for, PostgreSQL would show the ties of
+        # before, and of two at once both would open it.
+        self.sql.execute(
+            select(Patient.id).where(Patient.id == patient_id).with_for_update(key_share=True)
+        )
+        patient, ties = self._look_up(patient_id, lock=False)
+        match self._decide(ties, Action.READ):
+            case Refusal.BREAK_GLASS_AVAILABLE:
+                return patient
+            case Granted(basis):
+                self.detail |= {"tied_by": str(basis)}
+                raise BreakGlassNotNeeded()
+            case refusal:
+                raise _REFUSED[refusal]()
+
+    def _decide(self, ties: dict[Tie, int], action: Action) -> Granted | Refusal:
+        return decide(self.viewer.user_type, ties, action, on_duty=self.viewer.on_duty)
+
+    def _look_up(self, patient_id: int, *, lock: bool) -> tuple[Patient, dict[Tie, int]]:
+        """Return the patient and the viewer's ties to them, in one statement. Raises NotFound."""
         asked = (
             select(Patient, *tie_columns(self.viewer))
             .options(joinedload(Patient.unit))
             .where(Patient.id == patient_id)
         )
-        if action not in (Action.READ, Action.READ_LOG):
+        if lock:
             asked = asked.with_for_update(of=Patient, key_share=True)
         row = self.sql.execute(asked).one_or_none()
         if row is None:
             self.detail["asked_for"] = patient_id
             raise NotFound()
         self.patient_ids = [patient_id]
-        ties = ties_in(row)
-        match decide(self.viewer.user_type, ties, action):
-            case Granted(basis):
-                self.detail |= {"basis": str(basis), "basis_id": ties[basis]}
-            case refusal:
-                raise _REFUSED[refusal]()
-        patient: Patient = row[0]
-        return patient
+        return row[0], ties_in(row)
 
     def may_admit_to(self, unit_id: int | None) -> None:
         """Allow a record of somebody new, in a unit or (None) in none.
@@ -124,7 +157,7 @@ class Access:
 
         Raises Forbidden for a user type that never sees a patient.
         """
-        if not granting(self.viewer.user_type, action):
+        if not listing(self.viewer.user_type, action):
             self.detail["why"] = "user_type"
             raise Forbidden()
         return visible(self.viewer, action)
@@ -147,7 +180,7 @@ def accessing(sql: Sql, claims: AccessClaims, event: Event, *, now: datetime) ->
             access = Access(sql, look_up_viewer(sql, claims, now))
             yield access
             sql.flush()
-            _audit(access, event, Outcome.SUCCESS)
+            _audit(access, event, access.outcome)
     except CareLinkError as refusal:
         if not isinstance(refusal, Unavailable):
             with writing(sql):

@@ -26,6 +26,11 @@ class Viewer:
     in_handoff: frozenset[int] = NOWHERE
     """Units in whose shift only the handoff time is left."""
 
+    @property
+    def on_duty(self) -> bool:
+        """In shift or handoff time; meaningless for whom no roster binds."""
+        return bool(self.on_shift or self.in_handoff)
+
 
 def look_up_viewer(sql: Sql, claims: AccessClaims, now: datetime) -> Viewer:
     """Return who asks; reads the roster, in one statement, only for whom it means something."""

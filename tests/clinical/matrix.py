@@ -11,6 +11,7 @@ from typing import Any
 
 from carelink_api import clock
 from carelink_api.api import rfc3339
+from tests.auth_helper import PASSWORD
 from tests.clinical.ward import HOUR
 
 USER_TYPES = ("patient", "nurse", "doctor", "researcher", "admin", "ops")
@@ -44,6 +45,7 @@ NO_LIST = (403, 403, 403)
 
 _NOTES = "/api/patients/<id:patient_id>/notes/"
 _HANDOFFS = "/api/patients/<id:patient_id>/handoffs/"
+REVIEWERS = (403, 403, 403, 403, 200, 403)
 ROSTER = (403, 404, 403, 403, 200, 403)
 _ONE_OBSERVATION = "/api/patients/<id:patient_id>/observations/<id:observation_id>/"
 
@@ -67,6 +69,11 @@ def _shift(live: dict[str, Any]) -> dict[str, Any]:
     starts_at = clock.now() + 48 * HOUR
     times = {"starts_at": rfc3339(starts_at), "ends_at": rfc3339(starts_at + 8 * HOUR)}
     return {"user_id": live["nurse_id"], "unit_id": live["unit_id"], "reason": "Planned"} | times
+
+
+def _emergency(live: dict[str, Any]) -> dict[str, Any]:
+    reason = {"reason_code": "life_threatening", "reason_text": "Found without a pulse"}
+    return {"patient_id": live["closed_patient_id"], "password": PASSWORD} | reason
 
 
 def _trend(_: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +158,17 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", f"{_HANDOFFS}<id:handoff_id>/"): Row(401, CARE + NOBODY, GLASS),
     ("POST", f"{_HANDOFFS}<id:handoff_id>/accept/"): Row(401, (403, 200, 403, *NOBODY), HIDDEN),
     ("POST", f"{_HANDOFFS}<id:handoff_id>/withdraw/"): Row(401, (403, 403, 403, *NOBODY), HIDDEN),
+    # Break-glass, of a record that is closed to everybody, and a grant that is another's.
+    ("POST", "/api/break-glass/"): Row(
+        401, (403, 201, 201, 403, 403, 403), (403, 201, 201), body=_emergency),
+    ("GET", "/api/break-glass/"): Row(401, (403, 200, 200, 403, 403, 403), (403, 200, 200)),
+    ("DELETE", "/api/break-glass/<id:grant_id>/"): Row(
+        401, (403, 404, 404, 403, 403, 403), (403, 404, 404)),
+    ("GET", "/api/break-glass/reviews/"): Row(401, REVIEWERS),
+    ("POST", "/api/break-glass/<id:grant_id>/reviews/"): Row(
+        401, (403, 403, 403, 403, 201, 403),
+        body=lambda _: {"outcome": "appropriate", "comment": "Called to the ward"}),
+    ("GET", "/api/break-glass/rates/"): Row(401, REVIEWERS),
     # The roster, and the sessions of a unit: a nurse who is not in charge sees her own shifts.
     ("GET", "/api/shifts/"): Row(401, (403, 200, 403, 403, 200, 403)),
     ("POST", "/api/shifts/"): Row(401, (403, 403, 403, 403, 201, 403), body=_shift),

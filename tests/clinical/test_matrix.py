@@ -50,6 +50,8 @@ def live(ward: Ward) -> Live:
         "colleague_id": ward.user("colleague@ward.example", "doctor").id,
         "member_id": ward.care(doctor, patient_id),
         "appointment_id": ward.appointment(doctor, patient_id),
+        "closed_patient_id": ward.patient("Nobody's", unit_id=ward.unit("Closed")),
+        "grant_id": ward.grant(doctor, patient_id),
         "sid": "A" * 22,
         "name": "nothing.txt",
     }
@@ -145,6 +147,7 @@ def test_an_id_swapped_for_another_patients_opens_nothing(
         "patient_id": theirs,
         "member_id": ward.care(doctor, theirs),
         "appointment_id": ward.appointment(doctor, theirs),
+        "grant_id": ward.grant(doctor, theirs),
     } | ward.records(theirs, doctor)
     for route in WITH_IDS:
         for name in re.findall(r"<id:(\w+)>", route[1]):

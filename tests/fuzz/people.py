@@ -117,6 +117,9 @@ class Person:
             case.body = _no_other_type(body) | self._credentials()
         elif operation == "password" and isinstance(body, dict):
             case.body = body | {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        elif operation == "break_glass" and isinstance(body, dict):
+            asked_for = self.live["closed_patient_id"]
+            case.body = body | {"patient_id": asked_for, "password": PASSWORD}
         elif linked:
             return
         elif operation in LIVE_TOKENS and isinstance(body, dict):

@@ -70,7 +70,10 @@ class Ward:
         if account.user_type == "doctor":
             ward.care(account, outpatient_id)
             ward.care(account, leaving_id)
+        closed_id = ward.patient("Nobody's")
         return live | {
+            "closed_patient_id": closed_id,
+            "grant_id": ward.grant(account, closed_id),
             "patient_id": patient_id,
             "member_id": member_id,
             "appointment_id": ward.appointment(theirs, patient_id, version=UNGUESSED),
@@ -178,6 +181,12 @@ MAY = {
     "read_care_team_member": {"patient", "nurse", "doctor"},
     "add_care_team_member": {"nurse", "doctor"},
     "end_care_team_member": {"nurse", "doctor"},
+    "break_glass": {"nurse", "doctor"},
+    "list_own_grants": {"nurse", "doctor"},
+    "give_back": {"nurse", "doctor"},
+    "list_reviews": NOBODY,
+    "review_grant": NOBODY,
+    "list_rates": NOBODY,
     "list_appointments": {"patient", "nurse", "doctor"},
     "read_appointment": {"patient", "nurse", "doctor"},
     "book_appointment": {"patient", "nurse", "doctor"},

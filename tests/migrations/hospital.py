@@ -133,6 +133,24 @@ def _handoff(id: int, patient_id: int, given_by_id: int, **columns: Any) -> dict
     } | columns
 
 
+def _grant(id: int, sid: str, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "user_id": 1,
+        "patient_id": 13,
+        "unit_id": 1,
+        "sid": sid.ljust(22, "-"),
+        "reason_code": "life_threatening",
+        "reason_text": "Found on the stairs – „no pulse“",
+        "in_handoff": False,
+        "opened_at": MORNING,
+        "expires_at": MORNING + _HOUR,
+        "ended_at": None,
+        "due_at": MORNING + 72 * _HOUR,
+        "outcome": None,
+    } | columns
+
+
 def _event(second: int, event: str, **columns: Any) -> dict[str, Any]:
     return {
         "recorded_at": MORNING + timedelta(seconds=second),
@@ -180,6 +198,14 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
     "care_team_members": [
         _member(1, 12, 2, role="attending"),
         _member(2, 12, 1, role="nurse", ends_at=MORNING + 8 * _HOUR, version=2),
+    ],
+    "break_glass_grants": [
+        _grant(1, "live", outcome="unclear", ended_at=MORNING + _HOUR / 2),
+        _grant(2, "ended", unit_id=None, in_handoff=True),
+    ],
+    "break_glass_reviews": [
+        {"id": 1, "grant_id": 1, "reviewer_id": 3, "outcome": "unclear",
+         "comment": "Ask „Käthe“ herself", "reviewed_at": MORNING + 20 * _HOUR},
     ],
     "audited_patients": [
         {"patient_id": 12, "event_id": 2},

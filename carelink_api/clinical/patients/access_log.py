@@ -45,6 +45,7 @@ def list_accesses(
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    detail = row.detail or {}
     known = row.user_id is not None
     return {
         "at": row.recorded_at,
@@ -53,5 +54,6 @@ def _shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
         "user": {"id": row.user_id, "name": row.name, "user_type": row.user_type}
         if known
         else None,
-        "basis": (row.detail or {}).get("basis"),
+        "basis": detail.get("basis"),
+        "reason_code": detail.get("reason_code"),
     }

@@ -99,6 +99,11 @@ class AccessSchema(ma.Schema):
         validate=ma.validate.OneOf([None, *(str(tie) for tie in Tie)]),
         metadata={"description": "On what ground; null for a list, or where it was refused."},
     )
+    reason_code = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What was said when the glass was broken."},
+    )
 
 
 class AccessLogPageSchema(PageSchema):

@@ -1,0 +1,1 @@
+"""Break-glass: emergency access to one record outside the care relationship, and its review."""
