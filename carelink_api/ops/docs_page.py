@@ -8,22 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response
 
 from ..errors import NotFound
+from .page_files import policy, send
 
-PAGE_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",  # the bundle's style holds its icons as data
-        "connect-src 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-    )
-)
+PAGE_POLICY = policy(img_src="'self' data:")  # the bundle's style holds its icons as data
 _OURS = Path(str(files("carelink_api"))) / "static" / "docs"
 _PACKAGE = Path(flask_swagger_ui.__file__).parent / "dist"
 _FILES = {
@@ -40,7 +30,7 @@ bp = Blueprint("docs", __name__, url_prefix="/api/docs")
 @bp.get("/")
 def page() -> Response:
     """Show the API's document, with a form to try each route."""
-    return _send(_OURS, "index.html")
+    return send(_OURS, "index.html", PAGE_POLICY)
 
 
 @bp.get("/<name>")
@@ -49,10 +39,4 @@ def asset(name: str) -> Response:
     folder = _FILES.get(name)
     if folder is None:
         raise NotFound()
-    return _send(folder, name)
-
-
-def _send(folder: Path, name: str) -> Response:
-    response = send_from_directory(folder, name)  # revalidated by ETag: `no-cache`, not `no-store`
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
-    return response
+    return send(folder, name, PAGE_POLICY)

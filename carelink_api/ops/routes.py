@@ -1,4 +1,4 @@
-"""Probes and links, for machines. Not part of the API's document."""
+"""Probes, for machines. Not part of the API's document."""
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
@@ -8,17 +8,6 @@ from ..sessions.runtime import runtime
 from .health import look
 
 bp = Blueprint("ops", __name__)
-
-
-@bp.get("/")
-def links() -> ResponseReturnValue:
-    """Say what this is and where to go on."""
-    return jsonify(
-        name="CareLink API",
-        docs="/api/docs/",
-        openapi="/api/openapi.json",
-        health={"live": "/health/live/", "ready": "/health/ready/"},
-    )
 
 
 # Two rules each: a probe follows no redirect.

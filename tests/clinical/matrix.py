@@ -83,6 +83,8 @@ def _trend(_: dict[str, Any]) -> dict[str, Any]:
 MATRIX: dict[tuple[str, str], Row] = {
     # What anybody may ask, or asks with a credential in the body.
     ("GET", "/"): OPEN,
+    ("GET", "/ops/"): OPEN,
+    ("GET", "/static/<path:name>"): Row(404, _all(404)),
     ("GET", "/health/live"): OPEN,
     ("GET", "/health/live/"): OPEN,
     ("GET", "/health/ready"): OPEN,
