@@ -5,6 +5,8 @@
 python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check
 code := carelink_api tests wsgi.py
+# Only browser tests and the type check of session.js use node; what is served needs none.
+npm_packages := $(if $(shell command -v npm),tests/browser/node_modules/.installed)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint bench
@@ -21,15 +23,17 @@ install: .venv/installed-all
 run: .venv/installed-run
 	@$(python) -m carelink_api.development
 
-test: .venv/installed-all
+test: .venv/installed-all $(npm_packages)
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null || echo "nginx is missing, so tests of the production shape will fail: install it (Debian, Ubuntu: apt-get install nginx-light; macOS: brew install nginx)."
 	@$(python) -m pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report term
 
-lint: .venv/installed-all
+lint: .venv/installed-all $(npm_packages)
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy
 	@$(python) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --config setup.cfg
+	@if [ -n "$(npm_packages)" ]; then tests/browser/node_modules/.bin/tsc -p tests/browser; \
+	else echo "node and npm are missing, so the types of session.js were not checked."; fi
 
 bench: .venv/installed-all
 	@$(python) -m tests.bench
@@ -45,6 +49,11 @@ bench: .venv/installed-all
 	@$(pip) install -qq -r requirements.txt
 	@$(pip) install -qq --no-deps -e .
 	@touch $@ .venv/installed-run
+
+tests/browser/node_modules/.installed: tests/browser/package-lock.json
+	@echo "Installing the browser tests' packages into tests/browser/node_modules ..."
+	@cd tests/browser && npm ci --silent
+	@cp tests/browser/package-lock.json $@
 
 $(python):
 	@PYTHON="$(PYTHON)" sh .ci/make-venv
