@@ -29,7 +29,9 @@ _HEADER_SCHEMAS: dict[str, dict[str, Any]] = {
 }
 SECURITY: list[dict[str, list[str]]] = [{"accessToken": []}]
 """For `@bp.doc(security=SECURITY)` on a route that needs an access token."""
-OPTIONAL_SECURITY: list[dict[str, list[str]]] = [{}, *SECURITY]
+COOKIE_SECURITY: list[dict[str, list[str]]] = [{}, {"refreshCookie": []}]
+"""For a route that takes the refresh token out of the cookie, where no body brings it."""
+OPTIONAL_SECURITY: list[dict[str, list[str]]] = [*COOKIE_SECURITY, *SECURITY]
 """For a route on which an access token is one way of several."""
 
 
@@ -248,4 +250,14 @@ class CareLinkApi(Api):
         super().init_app(app, spec_kwargs=spec_kwargs)
         self.spec.components.security_scheme(
             "accessToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        )
+        self.spec.components.security_scheme(
+            "refreshCookie",
+            {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": "__Host-carelink_refresh",
+                "description": "Set by a login with transport `cookie`. Needs X-CareLink-CSRF, "
+                "and an Origin that is this service's own or one of CARELINK_CORS_ORIGINS.",
+            },
         )

@@ -116,6 +116,11 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.break_glass_seconds)
 
     @property
+    def named_origins(self) -> frozenset[str]:
+        """The origins whose pages may send cookies: listed by name, as browsers write them."""
+        return frozenset(each.lower() for each in self.cors_origins if is_exact_origin(each))
+
+    @property
     def hashes_weakly(self) -> bool:
         """Whether argon2id's parameters are below OWASP's least for one lane."""
         iterations = min(self.password_hash_iterations, max(OWASP_LEAST_KIB))

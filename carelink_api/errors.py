@@ -6,6 +6,7 @@ stable; what went wrong inside goes to the log under the request id, never into 
 """
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -34,11 +35,11 @@ class CareLinkError(Exception):
         self,
         detail: str | None = None,
         *,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
         self.detail = detail or type(self).detail
-        self.headers = headers or {}
+        self.headers: dict[str, str | list[str]] = dict(headers or {})
         self.members = members
         """Extension members of the problem (RFC 9457 §3.2): `reason`, `errors`, `error`."""
         super().__init__(self.code)
@@ -109,6 +110,16 @@ class OutsideShift(Forbidden):
 
     def __init__(self, next_starts_at: str | None) -> None:
         super().__init__(next_shift_starts_at=next_starts_at)
+
+
+class CsrfFailed(Forbidden):
+    """The cookie came along, but not the proof that a page of ours has sent it."""
+
+    code, title = "csrf_failed", "CSRF check failed"
+    detail = (
+        "With the cookie send X-CareLink-CSRF with this session's value, from a page of this "
+        "origin or of one that is listed. Nothing was changed."
+    )
 
 
 class HttpsRequired(Forbidden):
@@ -190,7 +201,7 @@ def problem(
     title: str,
     detail: str,
     *,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str | list[str]] | None = None,
     **members: Any,
 ) -> Response:
     """Build the one shape of every error answer."""

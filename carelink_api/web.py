@@ -188,12 +188,17 @@ def init_app(
     if settings.is_production:
         app.before_request(_require_https)
     _share_with(
-        app, list(settings.cors_origins) or ([] if settings.is_production else [_LOCALHOST])
+        app,
+        list(settings.cors_origins) or ([] if settings.is_production else [_LOCALHOST]),
+        with_credentials=settings.named_origins,
     )
 
 
-def _share_with(app: Flask, origins: list[Any]) -> None:
-    """Let pages of these origins call the API (CORS)."""
+def _share_with(app: Flask, origins: list[Any], *, with_credentials: frozenset[str]) -> None:
+    """Let pages of these origins call the API (CORS), some of them with their cookies.
+
+    A pattern never admits cookies: they belong to a host, and every port of localhost is one.
+    """
     hooks = app.after_request_funcs.setdefault(None, [])
     before = len(hooks)
     CORS(
@@ -202,21 +207,26 @@ def _share_with(app: Flask, origins: list[Any]) -> None:
         origins=origins,
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-Match", "X-CareLink-Background",
-                       "X-Request-ID"],
+                       "X-CareLink-CSRF", "X-Request-ID"],
         expose_headers=_EXPOSED,
         supports_credentials=True,
         always_send=False,  # else an answer to no browser at all would list every origin
         max_age=600,
     )  # fmt: skip
     added = hooks[before:]
-    hooks[before:] = [_if_cross_origin(cast(Hook, hook)) for hook in added]
+    hooks[before:] = [_if_cross_origin(cast(Hook, hook), with_credentials) for hook in added]
 
 
-def _if_cross_origin(hook: Hook) -> Hook:
+def _if_cross_origin(hook: Hook, with_credentials: frozenset[str]) -> Hook:
     """Ask the library only where an origin was sent: it takes as long as a Redis round trip."""
 
     def after(response: Response) -> Response:
-        return hook(response) if "HTTP_ORIGIN" in request.environ else response
+        if (origin := request.environ.get("HTTP_ORIGIN")) is None:
+            return response
+        response = hook(response)
+        if origin.lower() not in with_credentials:
+            response.headers.pop("Access-Control-Allow-Credentials", None)
+        return response
 
     return after
 

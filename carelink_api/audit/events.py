@@ -27,6 +27,8 @@ class Event(StrEnum):
     """A change of the roster: it ends sooner or later than it was to."""
 
     TOKEN_THROTTLED = "token:throttled"
+    CSRF_REFUSED = "token:csrf_refused"
+    """A cookie came without its page's proof: the reason is `origin` or `header`."""
 
     PASSWORD_CHANGED = "user:password_changed"
     PASSWORD_REFUSED = "user:password_refused"

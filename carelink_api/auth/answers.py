@@ -7,17 +7,15 @@ from typing import Any
 from ..sessions.grants import Grant
 from ..sessions.models import Session
 from ..sessions.rows import Loaded, SessionFacts, UserFacts
-from .tokens import TokenPair
 
 Answer = dict[str, Any]
 
 
-def token_pair(grant: Grant, pair: TokenPair) -> Answer:
-    """The answer of a login and, with `reissued`, of a refresh."""
+def access(grant: Grant, token: str) -> Answer:
+    """The answer of a login and, with `reissued`, of a refresh; the refresh token is not in it."""
     expires = grant.access_expires
     answer = {
-        "access": pair.access,
-        "refresh": pair.refresh,
+        "access": token,
         "expires_in": int(expires.at.timestamp()) - int(grant.issued_at.timestamp()),
         "access_expires_at": expires.at,
         "refresh_expires_at": grant.session.expires_at,

@@ -6,7 +6,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
 from .. import web
-from ..api import BODY_PROBLEMS, OPTIONAL_SECURITY, SECURITY, CareLinkBlueprint, PageArgs
+from ..api import (
+    BODY_PROBLEMS,
+    COOKIE_SECURITY,
+    OPTIONAL_SECURITY,
+    SECURITY,
+    CareLinkBlueprint,
+    PageArgs,
+)
 from ..errors import NotATokenOfOurs, NotAuthenticated, TokenNotValid
 from ..extensions import db, settings
 from ..sessions import own
@@ -17,7 +24,7 @@ from ..sessions.refreshing import peek
 from ..sessions.refreshing import refresh as refresh_session
 from ..sessions.runtime import runtime
 from ..sessions.starting import Device
-from . import answers, schemas, throttles
+from . import answers, csrf, schemas, throttles, transport
 from .service import change_password
 from .tokens import tokens
 
@@ -25,6 +32,18 @@ bp = CareLinkBlueprint(
     "auth", __name__, url_prefix="/api", description="Log in, refresh silently, log out."
 )
 throttles.register_errors(bp)
+CSRF_HEADER = [
+    {
+        "in": "header",
+        "name": csrf.HEADER,
+        "schema": {"type": "string"},
+        "description": "With the cookie: the session's `csrf_token`, which also stands in the "
+        "cookie `__Host-carelink_csrf`.",
+    }
+]
+CLEAR_SITE_DATA: transport.Headers = {"Clear-Site-Data": '"cache"'}
+"""Takes away what the browser would show at "back". `"cookies"` would log the user out of every
+other application of the domain, `"storage"` empty those of this origin."""
 # No token endpoint, so without the limiter's hooks: they would cost `me` a sixth of its time.
 own_bp = CareLinkBlueprint("sessions", __name__, url_prefix="/api", description="Own sessions.")
 
@@ -46,19 +65,26 @@ class SidConverter(BaseConverter):
 def login(args: dict[str, Any]) -> ResponseReturnValue:
     """Log in with e-mail and password.
 
+    With transport `cookie` the refresh token is set as a cookie, for pages of this origin or of
+    one listed by name.
+
     Unknown account, wrong password, other user type and disabled account are answered alike. Whom
     shifts bind gets 403 `outside_shift` outside them, and when the next one starts.
     """
     throttles.count_login(args["email"])
+    by_cookie = args["transport"] == "cookie"
+    if by_cookie:
+        transport.demand_good_origin()
     device = Device(args.get("device_name"), web.address())
     attempt = Attempt(args["email"], args["password"], args.get("user_type"), device)
     grant = log_in(db.session(), attempt, now=web.now())
-    return answers.token_pair(grant, tokens().mint(grant))
+    return transport.answer(grant, by_cookie=by_cookie)
 
 
-@bp.arguments(schemas.RefreshArgs)
+@bp.arguments(schemas.RefreshArgs, required=False)
 @bp.alt_response(200, schema=schemas.RefreshedShape)
-@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 429, 503)
+@bp.doc(security=COOKIE_SECURITY, parameters=CSRF_HEADER)
 @bp.leads_to("refresh", body={"refresh": "/refresh"})
 @bp.leads_to("logout", body={"refresh": "/refresh"})
 @bp.leads_to("verify", body={"token": "/refresh"})
@@ -66,29 +92,39 @@ def refresh(args: dict[str, Any]) -> ResponseReturnValue:
     """Trade a refresh token for the next pair.
 
     The same token again within the grace period, or after a lost answer, gets the same successor
-    with `reissued: true`. Later it is reuse, and ends the session.
+    with `reissued: true`. Later it is reuse, and ends the session. A token that came in the cookie
+    is answered by the cookie.
     """
     throttles.count_token_request()
-    presented = tokens().verify_refresh(args["refresh"])
-    throttles.count_session(presented.sid)
-    grant = refresh_session(db.session(), presented, now=web.now())
-    return answers.token_pair(grant, tokens().mint(grant)) | {"reissued": grant.reissued}
+    token = transport.presented(args.get("refresh"))
+    if token is None:
+        raise NotAuthenticated()
+    with transport.clearing(token):
+        presented = transport.verified(token)
+        tokens().refuse_expired(presented)
+        throttles.count_session(presented.sid)
+        grant = refresh_session(db.session(), presented, now=web.now())
+    return transport.answer(grant, by_cookie=token.by_cookie, reissued=grant.reissued)
 
 
 @bp.arguments(schemas.LogoutArgs, required=False)
 @bp.alt_response(200, schema=schemas.MessageShape)
 @bp.alt_response(202, schema=schemas.MessageShape)
-@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
-@bp.doc(security=OPTIONAL_SECURITY)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 429, 503)
+@bp.doc(security=OPTIONAL_SECURITY, parameters=CSRF_HEADER)
 def logout(args: dict[str, Any]) -> ResponseReturnValue:
-    """Log out: end the session of the refresh token, or of the access token in the header.
+    """Log out: end the session of the refresh token, or else of the access token in the header.
 
     Works with expired tokens, and again for a session that has ended.
     """
     throttles.count_token_request()
-    redis_knows = own.log_out(db.session(), _presented(args.get("refresh")), now=web.now())
+    token = transport.presented(args.get("refresh"))
+    with transport.clearing(token):
+        over = _to_log_out(token)
+    redis_knows = own.log_out(db.session(), over, now=web.now())
     answer = answers.ended({"message": "Logout successful"}, redis_knows=redis_knows)
-    return *answer, {"Clear-Site-Data": '"cache"'}
+    forgotten = transport.forgotten() if token is not None and token.by_cookie else {}
+    return *answer, CLEAR_SITE_DATA | forgotten
 
 
 @bp.arguments(schemas.VerifyArgs)
@@ -132,9 +168,11 @@ for _path, _alias, _view in (
 @own_bp.doc(security=SECURITY)
 def logout_all() -> ResponseReturnValue:
     """Log out everywhere: end every session of the user, this one too."""
-    ended, redis_knows = own.log_out_everywhere(db.session(), claims().user_id, now=web.now())
+    user_id, held = claims().user_id, transport.in_cookie()
+    ended, redis_knows = own.log_out_everywhere(db.session(), user_id, now=web.now())
     message = {"message": "Logged out everywhere", "sessions_ended": ended}
-    return answers.ended(message, redis_knows=redis_knows)
+    forgotten = transport.forget_if(lambda found: found.user_id == user_id, held)
+    return *answers.ended(message, redis_knows=redis_knows), CLEAR_SITE_DATA | forgotten
 
 
 @own_bp.get("/auth/me/")
@@ -170,8 +208,10 @@ def list_sessions(args: dict[str, Any]) -> ResponseReturnValue:
 @own_bp.doc(security=SECURITY)
 def end_session(sid: str) -> ResponseReturnValue:
     """End one of the user's own sessions."""
+    held = transport.in_cookie()
     redis_knows = own.end_own(db.session(), claims().user_id, sid, now=web.now())
-    return answers.ended({"message": "Session ended"}, redis_knows=redis_knows)
+    forgotten = transport.forget_if(lambda found: found.sid == sid, held)
+    return *answers.ended({"message": "Session ended"}, redis_knows=redis_knows), forgotten
 
 
 @bp.post("/auth/password/")
@@ -182,18 +222,27 @@ def end_session(sid: str) -> ResponseReturnValue:
 @bp.problems(*BODY_PROBLEMS, 401, 429, 503)
 @bp.doc(security=SECURITY)
 def password(args: dict[str, Any]) -> ResponseReturnValue:
-    """Change the password: ends the other sessions and answers with this one's next pair."""
+    """Change the password: ends the other sessions and answers with this one's next pair.
+
+    Where the cookie holds this session's refresh token, the next one goes into the cookie.
+    """
     throttles.count_password(claims().user_id)
+    held = transport.in_cookie()
     current, new = args["current_password"], args["new_password"]
     grant, redis_knows = change_password(db.session(), current, new, claims(), now=web.now())
-    return answers.ended(answers.token_pair(grant, tokens().mint(grant)), redis_knows=redis_knows)
+    by_cookie = held is not None and held.sid == claims().sid
+    answer, headers = transport.answer(grant, by_cookie=by_cookie)
+    return *answers.ended(answer, redis_knows=redis_knows), headers
 
 
-def _presented(refresh_token: str | None) -> Claims:
-    """Return the claims of the token to log out. Raises NotATokenOfOurs, NotAuthenticated."""
+def _to_log_out(token: transport.Presented | None) -> Claims:
+    """Return the claims of the token to log out.
+
+    Raises NotATokenOfOurs, NotAuthenticated, CsrfFailed.
+    """
     try:
-        if refresh_token is not None:
-            return tokens().read_refresh(refresh_token)
+        if token is not None:
+            return transport.verified(token)
         access = bearer_token()
         if access is None:
             raise NotAuthenticated()

@@ -18,19 +18,22 @@ class LoginArgs(ma.Schema):
     device_name = Text(max_length=100)
     transport = ma.fields.String(
         load_default="body",
-        validate=ma.validate.OneOf(["body"]),
-        metadata={"description": "How the refresh token travels."},
+        validate=ma.validate.OneOf(["body", "cookie"]),
+        metadata={
+            "description": "How the refresh token travels. In a cookie no script sees it: then "
+            "`csrf_token` takes its place in the answer."
+        },
     )
 
 
 class RefreshArgs(ma.Schema):
-    refresh = Secret(required=True, max_length=8192)
+    refresh = Secret(max_length=8192, description="Without it, the cookie holds the token.")
 
 
 class LogoutArgs(ma.Schema):
     refresh = Secret(
         max_length=8192,
-        description="Without it, the access token in the header says which session.",
+        description="Without it, the cookie or the access token says which session.",
     )
 
 
@@ -75,7 +78,13 @@ class SessionShape(ma.Schema):
 
 class TokenPairShape(ma.Schema):
     access = ma.fields.String(required=True)
-    refresh = ma.fields.String(required=True)
+    refresh = ma.fields.String(metadata={"description": "With transport `body`."})
+    csrf_token = ma.fields.String(
+        metadata={
+            "description": "With transport `cookie`: send it as X-CareLink-CSRF with the cookie. "
+            "The same for all of a session."
+        }
+    )
     expires_in = ma.fields.Integer(
         required=True, metadata={"description": "Seconds until the access token expires."}
     )

@@ -17,7 +17,7 @@ from ..config import Settings
 from ..errors import TokenNotValid
 from ..extensions import jwt
 from ..session_profiles import MAX_ACCESS_SECONDS
-from ..sessions.claims import AccessClaims, RefreshClaims
+from ..sessions.claims import AccessClaims, Claims, RefreshClaims
 from ..sessions.grants import Grant
 from . import jws
 from .keys import Key, KeyRing
@@ -121,13 +121,13 @@ class TokenService:
         if claims is None:
             claims = self._read(token, trust.ring, "access", _access_claims)
             trust.verified.put(token, claims)
-        self._refuse_expired(claims.expires_at)
+        self.refuse_expired(claims)
         return claims
 
     def verify_refresh(self, token: str) -> RefreshClaims:
         """Return the claims of a good refresh token. Raises TokenNotValid."""
         claims = self.read_refresh(token)
-        self._refuse_expired(claims.expires_at)
+        self.refuse_expired(claims)
         return claims
 
     def read_access(self, token: str) -> AccessClaims:
@@ -138,8 +138,9 @@ class TokenService:
         """Return the claims of a refresh token of ours, expired or not. Raises TokenNotValid."""
         return self._read(token, self.ring, "refresh", _refresh_claims)
 
-    def _refuse_expired(self, expires_at: int) -> None:
-        if clock.wall() >= expires_at + self._leeway.total_seconds():
+    def refuse_expired(self, claims: Claims) -> None:
+        """Raises TokenNotValid where the token's time is over."""
+        if clock.wall() >= claims.expires_at + self._leeway.total_seconds():
             raise TokenNotValid("expired")
 
     def _read(

@@ -9,6 +9,7 @@ from tests.conftest import MakeApp
 
 pytestmark = SQLITE
 ALLOWED = "Access-Control-Allow-Origin"
+CREDENTIALS = "Access-Control-Allow-Credentials"
 PAGE = "https://app.hospital.example"
 PRODUCTION = {
     "env": "production",
@@ -52,11 +53,11 @@ def ask(client: FlaskClient, origin: str, method: str = "GET") -> TestResponse:
         "http://127.0.0.1:8080",
     ],
 )
-def test_development_admits_any_local_port(origin: str, client: FlaskClient) -> None:
+def test_development_admits_any_local_port_but_no_cookies(origin: str, client: FlaskClient) -> None:
     for method in ("GET", "OPTIONS"):
         response = ask(client, origin, method)
         assert response.headers[ALLOWED] == origin
-        assert response.headers["Access-Control-Allow-Credentials"] == "true"
+        assert CREDENTIALS not in response.headers
         assert "Origin" in response.headers["Vary"]
 
 
@@ -68,10 +69,23 @@ def test_development_admits_nobody_else(client: FlaskClient) -> None:
 
 def test_production_admits_exactly_its_list(production: FlaskClient) -> None:
     for origin in PRODUCTION["cors_origins"]:  # type: ignore[attr-defined]
-        assert ask(production, origin).headers[ALLOWED] == origin
+        for method in ("GET", "OPTIONS"):
+            response = ask(production, origin, method)
+            assert response.headers[ALLOWED] == origin
+            assert response.headers[CREDENTIALS] == "true"
     for origin in STRANGE:
         for method in ("GET", "OPTIONS"):
-            assert ALLOWED not in ask(production, origin, method).headers, origin
+            headers = ask(production, origin, method).headers
+            assert ALLOWED not in headers, origin
+            assert CREDENTIALS not in headers, origin
+
+
+@pytest.mark.settings(cors_origins=["http://localhost:3000", r"http://localhost:\d+", "*"])
+def test_a_pattern_admits_no_cookies_even_beside_a_name(client: FlaskClient) -> None:
+    for method in ("GET", "OPTIONS"):
+        assert ask(client, "http://localhost:3000", method).headers[CREDENTIALS] == "true"
+        for origin in ("http://localhost:3001", "https://evil.example", "null"):
+            assert CREDENTIALS not in ask(client, origin, method).headers, origin
 
 
 def test_production_without_a_list_admits_nobody(make_app: MakeApp) -> None:
@@ -84,12 +98,14 @@ def test_a_preflight_needs_no_token_and_names_what_may_be_sent(client: FlaskClie
     headers = {
         "Origin": "http://localhost:3000",
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization, content-type, x-carelink-background",
+        "Access-Control-Request-Headers": "authorization, content-type, x-carelink-background, "
+        "x-carelink-csrf",
     }
     response = client.options("/api/auth/logout-all/", headers=headers)
     assert response.status_code == 200
     allowed = response.headers["Access-Control-Allow-Headers"].lower()
-    assert {"authorization", "content-type", "x-carelink-background"} <= set(allowed.split(", "))
+    asked = headers["Access-Control-Request-Headers"]
+    assert set(asked.split(", ")) <= set(allowed.split(", "))
     assert "DELETE" in response.headers["Access-Control-Allow-Methods"]
     assert response.headers["Access-Control-Max-Age"] == "600"
 
