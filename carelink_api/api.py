@@ -52,7 +52,8 @@ def read_json(request: Request) -> Any:
         raise MalformedBody() from None
 
 
-_JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_APPEND_NEWLINE
+JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_APPEND_NEWLINE
+"""With these a time is written as by `rfc3339`."""
 
 
 class FastJson(DefaultJSONProvider):
@@ -60,7 +61,7 @@ class FastJson(DefaultJSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         shaped = self._prepare_response_obj(args, kwargs)
-        body = orjson.dumps(shaped, self.default, _JSON_OPTIONS)
+        body = orjson.dumps(shaped, self.default, JSON_OPTIONS)
         return Response(body, mimetype=self.mimetype)
 
 

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     password_hash_memory_kib: int = Field(19456, ge=64)
     password_hash_iterations: int = Field(2, ge=1, le=20)
 
+    fhir_mrn_system: str = Field(
+        "urn:carelink:mrn", pattern=r"^(urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}:|https?://)[!-~]{1,200}$"
+    )
+
     ratelimit_enabled: Flag = True
     cors_origins: list[str] = []
     trusted_proxies: int = Field(0, ge=0, le=10)

@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from schemathesis import AuthContext, Case, GenerationMode
 
 from carelink_api import clock
 from carelink_api.api import rfc3339
+from carelink_api.clinical.fhir.accept import FHIR_JSON
 from tests.auth_helper import PASSWORD, Account, Auth
 
 Live = dict[str, int]
@@ -28,6 +29,8 @@ LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
 NEW_PASSWORD = "seven umbrellas on the quay"
 
 _PLACES = count()
+_ACCEPT = cycle(("*/*", FHIR_JSON))
+"""Where there is only JSON, the header means nothing."""
 
 
 def _appointment(live: Live) -> dict[str, Any]:
@@ -105,6 +108,7 @@ class Person:
     def set(self, case: Case, data: dict[str, Any], context: AuthContext) -> None:
         """Put them into the header, and into the body of every second valid request to a route."""
         case.headers["Authorization"] = f"Bearer {data['access']}"
+        case.headers["Accept"] = next(_ACCEPT)
         if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
             self._valid[_operation(case)] += 1
             if self._valid[_operation(case)] % 2:

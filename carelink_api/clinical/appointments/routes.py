@@ -7,6 +7,9 @@ from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ..fhir.appointment import APPOINTMENT
+from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
+from ..fhir.offering import also_as, also_bundled
 from ..paging import Page
 from . import listing, schemas, service
 
@@ -20,8 +23,9 @@ Answer = tuple[service.Shown, dict[str, str]]
 @authenticated
 @bp.arguments(schemas.AppointmentArgs, location="query")
 @bp.response(200, schemas.AppointmentPageSchema)
-@bp.problems(400, 401, 403, 503)
+@bp.problems(400, 401, 403, 406, 503)
 @bp.doc(security=SECURITY)
+@also_bundled(APPOINTMENT)
 def list_appointments(query: dict[str, Any]) -> Page[dict[str, Any]]:
     """List the appointments of the patients whom one may see, and one's own as a doctor."""
     return listing.list_appointments(db.session(), claims(), now=web.now(), **query)
@@ -29,9 +33,10 @@ def list_appointments(query: dict[str, Any]) -> Page[dict[str, Any]]:
 
 @bp.get("/appointments/<id:appointment_id>/")
 @authenticated
-@bp.response(200, schemas.AppointmentSchema, headers=ETAG_HEADER)
-@bp.problems(400, 401, 404, 503)
+@bp.response(200, schemas.AppointmentSchema, headers=ONE_HEADERS)
+@bp.problems(400, 401, 404, 406, 503)
 @bp.doc(security=SECURITY)
+@also_as(APPOINTMENT)
 def read_appointment(appointment_id: int) -> Answer:
     """Show one appointment."""
     found = service.read_appointment(db.session(), claims(), appointment_id, now=web.now())

@@ -7,6 +7,9 @@ from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ..fhir.observation import OBSERVATION
+from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
+from ..fhir.offering import also_as, also_bundled
 from ..paging import Page
 from . import listing, schemas, service
 
@@ -24,8 +27,9 @@ Answer = tuple[Shown, dict[str, str]]
 @authenticated
 @bp.arguments(schemas.ObservationListArgs, location="query")
 @bp.response(200, schemas.ObservationPageSchema)
-@bp.problems(400, 401, 403, 404, 503)
+@bp.problems(400, 401, 403, 404, 406, 503)
 @bp.doc(security=SECURITY)
+@also_bundled(OBSERVATION)
 def list_observations(query: dict[str, Any], patient_id: int) -> Page[Shown]:
     """List a patient's vital signs, the latest measured first; those found wrong too."""
     return listing.list_observations(db.session(), claims(), patient_id, now=web.now(), **query)
@@ -67,9 +71,10 @@ def trend_of_observations(query: dict[str, Any], patient_id: int) -> Shown:
 
 @bp.get("/<id:observation_id>/")
 @authenticated
-@bp.response(200, schemas.ObservationSchema, headers=ETAG_HEADER)
-@bp.problems(400, 401, 403, 404, 503)
+@bp.response(200, schemas.ObservationSchema, headers=ONE_HEADERS)
+@bp.problems(400, 401, 403, 404, 406, 503)
 @bp.doc(security=SECURITY)
+@also_as(OBSERVATION)
 def read_observation(patient_id: int, observation_id: int) -> Answer:
     """Show one vital sign."""
     found = service.read_observation(

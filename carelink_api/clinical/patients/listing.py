@@ -22,6 +22,7 @@ _LISTED = select(
     Patient.bed,
     Patient.admitted_at,
     Patient.discharged_at,
+    Patient.version,
     Unit.id.label("unit_id"),
     Unit.name.label("unit_name"),
 ).outerjoin(Unit, Patient.unit_id == Unit.id)

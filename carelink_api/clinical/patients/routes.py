@@ -7,6 +7,9 @@ from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
+from ..fhir.offering import also_as, also_bundled
+from ..fhir.patient import PATIENT
 from ..paging import Page
 from . import access_log, listing, schemas, service
 
@@ -21,8 +24,9 @@ _CHANGE_PROBLEMS = (400, 401, 403, 404, 409, 412, 428, 503)
 @authenticated
 @bp.arguments(schemas.PatientListArgs, location="query")
 @bp.response(200, schemas.PatientPageSchema)
-@bp.problems(400, 401, 403, 503)
+@bp.problems(400, 401, 403, 406, 503)
 @bp.doc(security=SECURITY)
+@also_bundled(PATIENT)
 def list_patients(query: dict[str, Any]) -> Page[dict[str, Any]]:
     """List the patients whom one may see: oneself, those of the shift's unit, or one's own."""
     return listing.list_patients(db.session(), claims(), now=web.now(), **query)
@@ -30,9 +34,10 @@ def list_patients(query: dict[str, Any]) -> Page[dict[str, Any]]:
 
 @bp.get("/patients/<id:patient_id>/")
 @authenticated
-@bp.response(200, schemas.PatientSchema, headers=ETAG_HEADER)
-@bp.problems(400, 401, 403, 404, 503)
+@bp.response(200, schemas.PatientSchema, headers=ONE_HEADERS)
+@bp.problems(400, 401, 403, 404, 406, 503)
 @bp.doc(security=SECURITY)
+@also_as(PATIENT)
 def read_patient(patient_id: int) -> Answer:
     """Show one patient.
 
