@@ -1,7 +1,7 @@
 """Development only: what `make run` does, from an empty folder to a server that answers.
 
-`python -m carelink_api.development` prepares the database, the embedded Valkey and the demo data,
-then runs the API and the housekeeper until Ctrl-C. Nothing here serves production.
+`python -m carelink_api.development` prepares the database, the embedded Valkey and the demo
+hospital, then runs the API and the housekeeper until Ctrl-C. Nothing here serves production.
 """
 
 import os
@@ -12,15 +12,18 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import flask_migrate
 from flask import Flask
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from . import clock, create_app, embedded
 from .config import UnsafeSettings
+from .errors import CareLinkError
 from .ops import demo
 from .stopping import StopFlag
 
@@ -32,6 +35,7 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 8.0
 RESTART_SECONDS = 5.0
 _WATCH_SECONDS = 0.5
+_GOES_ON_EVERY = timedelta(hours=1)
 _HOUSEKEEPER = (sys.executable, "-m", "flask", "--app", "wsgi", "housekeep")
 _out = Console(highlight=False, soft_wrap=True)
 if not _out.is_terminal:
@@ -98,8 +102,9 @@ def _run(port: int, stopping: StopFlag) -> int:
     if not os.environ.get("CARELINK_REDIS_URL"):
         os.environ["CARELINK_REDIS_URL"] = embedded.ensure_running(instance)
     try:
-        _prepare(create_app(background=False))
-        return _serve(port, stopping)
+        app = create_app(background=False)
+        _prepare(app)
+        return _serve(app, port, stopping)
     finally:
         if embedded.started_here(instance):
             embedded.stop(instance)
@@ -110,10 +115,10 @@ def _prepare(app: Flask) -> None:
     with app.app_context():
         flask_migrate.upgrade()
         if demo.load(clock.now()):
-            _out.print("Loaded the demo data.")
+            _out.print("Loaded the demo hospital.")
 
 
-def _serve(port: int, stopping: StopFlag) -> int:
+def _serve(app: Flask, port: int, stopping: StopFlag) -> int:
     """Run the API and the housekeeper until `stopping` is set or the API ends by itself."""
     api = _spawn(_granian(port))
     housekeeper = _spawn(_HOUSEKEEPER)
@@ -121,7 +126,7 @@ def _serve(port: int, stopping: StopFlag) -> int:
         if not _becomes_ready(api, port, stopping):
             return _explain(api, stopping)
         _greet(port)
-        housekeeper = _watch(api, housekeeper, stopping)
+        housekeeper = _watch(app, api, housekeeper, stopping)
         return _explain(api, stopping)
     finally:
         _end(api, housekeeper)
@@ -155,16 +160,31 @@ def _becomes_ready(api: subprocess.Popen[bytes], port: int, stopping: StopFlag) 
 
 
 def _watch(
-    api: subprocess.Popen[bytes], housekeeper: subprocess.Popen[bytes], stopping: StopFlag
+    app: Flask,
+    api: subprocess.Popen[bytes],
+    housekeeper: subprocess.Popen[bytes],
+    stopping: StopFlag,
 ) -> subprocess.Popen[bytes]:
     """Wait for the end, starting the housekeeper again when it dies; return the last one."""
-    started_at = clock.monotonic()
+    started_at, goes_on_at = clock.monotonic(), clock.now() + _GOES_ON_EVERY
     while not stopping.wait(_WATCH_SECONDS) and api.poll() is None:
+        if clock.now() >= goes_on_at:
+            goes_on_at = clock.now() + _GOES_ON_EVERY
+            _go_on(app)
         rested = clock.monotonic() - started_at > RESTART_SECONDS
         if housekeeper.poll() is not None and rested:
             _out.print("The housekeeper has ended; starting it again.")
             housekeeper, started_at = _spawn(_HOUSEKEEPER), clock.monotonic()
     return housekeeper
+
+
+def _go_on(app: Flask) -> None:
+    """Keep the demo hospital's roster, so that its nurses stay on shift while this runs."""
+    try:
+        with app.app_context():
+            demo.go_on(clock.now())
+    except (SQLAlchemyError, CareLinkError) as fault:
+        _out.print(f"The demo hospital's roster was not kept: {type(fault).__name__}.")
 
 
 def _explain(api: subprocess.Popen[bytes], stopping: StopFlag) -> int:
@@ -196,6 +216,10 @@ def _greet(port: int) -> None:
         table.add_row(login.email, login.password, login.may)
     _out.print(f"\nCareLink answers on {url} (Ctrl-C ends it)\n", style="bold")
     _out.print(table)
+    _out.print(
+        f"\nTheir colleagues (`flask users list`) share one password: {demo.COLLEAGUES_PASSWORD}\n"
+        "A nurse among them logs in around her shifts only (`flask shifts list`)."
+    )
     _out.print(
         f"\nAPI documents    {url}/api/docs/\n"
         f"Readiness        {url}/health/ready/\n"

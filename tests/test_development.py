@@ -84,7 +84,7 @@ def test_it_serves_the_demo_logins_ends_on_ctrl_c_and_keeps_its_data(clone: Path
             timeout=10,
         )
         assert answer.status_code == 200
-        assert "Loaded the demo data" not in run.output.read_text()
+        assert "Loaded the demo hospital" not in run.output.read_text()
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "5000.0", "²", "999999999"])

@@ -1,4 +1,4 @@
-"""Command that loads the demo data; development only."""
+"""Command that makes the demo hospital; development only."""
 
 import json
 
@@ -8,13 +8,13 @@ from .. import clock
 from . import demo
 from .output import CommandGroup, as_json_option, show
 
-demo_cli = CommandGroup("demo", help="Demo data, in development only.")
+demo_cli = CommandGroup("demo", help="The demo hospital, in development only.")
 
 
 @demo_cli.command("load")
 @as_json_option
 def load(as_json: bool) -> None:
-    """Create demo units, users and appointments, unless other accounts exist."""
+    """Make the demo hospital in an empty database; later, let its roster and rounds go on."""
     loaded = demo.load(clock.now())
     logins = [login._asdict() for login in demo.LOGINS] if loaded else []
     if as_json:
@@ -22,4 +22,6 @@ def load(as_json: bool) -> None:
     elif loaded:
         show(logins, ["email", "password", "may"], as_json=False)
     else:
-        click.echo("Nothing was loaded: this database holds the demo data, or accounts of others.")
+        click.echo(
+            "Nothing was loaded: this database holds accounts. The demo hospital's roster goes on."
+        )

@@ -1,189 +1,166 @@
-"""Demo data for trying CareLink out. Development only: these passwords are public."""
+"""The demo hospital, for trying CareLink out. Development only: its passwords are public.
 
-from datetime import UTC, datetime, time, timedelta
-from typing import Literal, NamedTuple
+It is made once, in an empty database, whole or not at all. Each later start lets it go on: the
+roster reaches a week ahead, and the rounds of the time since are written (those of two days at
+most), so that the nurses whose logins are printed are on shift whenever it is started.
+"""
 
-from sqlalchemy import func, select
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
-from ..accounts.service import create_unit, create_user
-from ..clinical.models import Appointment, Patient
+from ..accounts.passwords import passwords
+from ..audit.events import Event
+from ..audit.models import AuditEvent
+from ..audit.record import event_values
+from ..clinical.models import Patient
 from ..clinical.patients.names import name_key
 from ..database import writing
 from ..errors import Forbidden
 from ..extensions import db, settings
-from ..session_profiles import ProfileName
+from ..sessions.following import Cause
+from ..sessions.importing import import_shifts
 from ..shifts.models import Shift
-from .demo_records import ensure_records
-
-ACTOR = "demo"
-
-
-class Login(NamedTuple):
-    """A demo account, and what it is there to show."""
-
-    email: str
-    password: str
-    user_type: Literal["patient", "doctor", "nurse", "researcher", "admin", "ops"]
-    unit: str | None
-    may: str
-
-    @property
-    def name(self) -> str:
-        return _NAMES[self.user_type]
-
-
-UNITS: dict[str, ProfileName | None] = {
-    "Ward 7": None,
-    "ICU": "high_security",
-    "Emergency": "high_security",
-}
-LOGINS = [
-    Login("doctor@demo.example", "amber kettle under seven bridges", "doctor", "Ward 7",
-          "list the appointments with this doctor; standard session"),
-    Login("patient@demo.example", "slow rivers carry paper lanterns", "patient", None,
-          "list this patient's own appointments; standard session"),
-    Login("nurse@demo.example", "violet harbour before the thaw", "nurse", "ICU",
-          "log in on shift to a high-security session: 5-minute access, 15-minute idle timeout"),
-    Login("researcher@demo.example", "granite owls count the winters", "researcher", None,
-          "log in to an extended session: 30-minute access, 60-minute idle timeout"),
-    Login("admin@demo.example", "copper ladders lean on orchards", "admin", None,
-          "log in to an extended session; no clinical data"),
-    Login("ops@demo.example", "quiet turbines hum at midnight", "ops", None,
-          "log in to a standard session; no clinical data"),
-]  # fmt: skip
-_NAMES = {
-    "doctor": "Dr. Ines Okafor",
-    "patient": "Tomas Lindqvist",
-    "nurse": "Mirela Santos",
-    "researcher": "Haruki Weiss",
-    "admin": "Noor Fairbanks",
-    "ops": "Piet Marchetti",
-}
-
-
-class _Slot(NamedTuple):
-    day: int
-    """Days from today."""
-    hour: int
-    status: Literal["booked", "fulfilled", "cancelled"]
-    description: str
-
-
-_SLOTS = (
-    _Slot(-7, 9, "fulfilled", "First consultation"),
-    _Slot(-1, 14, "fulfilled", "Blood pressure check"),
-    _Slot(0, 0, "booked", "Blood test"),
-    _Slot(0, 10, "cancelled", "Physiotherapy"),
-    _Slot(0, 23, "booked", "Night observation"),
-    _Slot(1, 9, "booked", "Discussion of the results"),
-    _Slot(7, 9, "booked", "Follow-up"),
+from ..shifts.roster import Draft
+from . import demo_records, demo_visits
+from .demo_house import House, find_house
+from .demo_people import (
+    COLLEAGUES_PASSWORD,
+    LINKED,
+    LOGINS,
+    PLACES,
+    Login,
+    Person,
+    admitted,
+    colleagues,
 )
+from .demo_roster import slot_at, slots
+
+__all__ = ["COLLEAGUES_PASSWORD", "LOGINS", "Login", "go_on", "load"]
+ACTOR = "demo"
+_AHEAD = timedelta(days=7)
+"""How far the roster reaches."""
+_BEFORE = timedelta(days=3)
+"""Where it begins: who has written something then was on shift."""
+_SOON = timedelta(hours=2)
+"""When a shift ends so soon, who is always there stays for the next one."""
 
 
 def load(now: datetime) -> bool:
-    """Create what is missing of the demo data; return whether anything was created.
+    """Make the demo hospital where the database is empty, else let it go on; say which.
 
-    Touches nothing where accounts of others exist. Raises Forbidden in production.
+    Touches nothing where the accounts are others'. Raises Forbidden in production.
     """
     if settings().is_production:
         raise Forbidden("Demo accounts exist only where CARELINK_ENV=development.")
     sql = db.session()
-    if _somebody_works_here(sql):
-        return False
-    units = [_ensure_unit(sql, name, now) for name in UNITS]
-    users = [_ensure_user(sql, login, now) for login in LOGINS]
-    appointments = _ensure_appointments(sql, now)
-    nurse_id = _user_id(sql, "nurse")
-    records = nurse_id is not None and ensure_records(sql, nurse_id, now)
-    return any([*units, *users, appointments, records, _ensure_roster(sql, now)])
+    made = sql.scalar(select(User.id).limit(1)) is None
+    if made:
+        _make(sql, now)
+    go_on(now)
+    return made
 
 
-def _somebody_works_here(sql: Sql) -> bool:
-    demo_addresses = [login.email for login in LOGINS]
-    others = select(User.id).where(User.email.not_in(demo_addresses)).limit(1)
-    return sql.scalar(others) is not None
-
-
-def _ensure_unit(sql: Sql, name: str, now: datetime) -> bool:
-    if sql.scalar(select(Unit.id).where(Unit.name == name)) is not None:
-        return False
-    create_unit(sql, name=name, profile=UNITS[name], now=now, actor=ACTOR)
-    return True
-
-
-def _ensure_user(sql: Sql, login: Login, now: datetime) -> bool:
-    if _user_id(sql, login.user_type) is not None:
-        return False
-    create_user(
-        sql,
-        email=login.email,
-        name=login.name,
-        user_type=login.user_type,
-        unit_name=login.unit,
-        password=login.password,
-        now=now,
-        actor=ACTOR,
-    )
-    return True
-
-
-def _ensure_roster(sql: Sql, now: datetime) -> bool:
-    """Put the nurse on shift: for a fortnight at first, and again whenever she is not on."""
-    nurse_id = _user_id(sql, "nurse")
-    unit = select(Unit.id).where(Unit.name == "ICU").scalar_subquery()
-    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-    hers = (Shift.user_id == nurse_id, Shift.cancelled_at.is_(None))
+def go_on(now: datetime) -> None:
+    """Keep the roster, and write the rounds that have been due; nothing without the hospital."""
+    sql = db.session()
+    house = find_house(sql)
+    if house is None:
+        return
+    cause = Cause(ACTOR, "The roster of the demo hospital", now)
+    import_shifts(sql, list(_drafts(sql, house, now)), cause, done=lambda _: None)
     with writing(sql):
-        present = (Shift.starts_at <= now, Shift.ends_at > now + timedelta(hours=1))
-        if sql.scalar(select(Shift.id).where(*hers, *present)) is not None:
-            return False
-        days = 1 if sql.scalar(select(func.count()).select_from(Shift).where(*hers)) else 14
-        for day in range(days):
-            begins = start + timedelta(days=day)
-            ends = begins + timedelta(hours=12)
-            shift = {"user_id": nurse_id, "unit_id": unit, "in_charge": True}
-            sql.add(Shift(starts_at=begins, ends_at=ends, **shift))
-    return True
+        demo_records.write_rounds(sql, house, now)
 
 
-def _ensure_appointments(sql: Sql, now: datetime) -> bool:
-    doctor_id, patient_id = _user_id(sql, "doctor"), _ensure_record(sql)
-    midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+def _make(sql: Sql, now: datetime) -> None:
+    hashes = _hashes()  # before the transaction: they take long
     with writing(sql):
-        if sql.scalar(select(func.count()).select_from(Appointment)):
-            return False
-        for slot in _SLOTS:
-            starts_at = midnight + timedelta(days=slot.day, hours=slot.hour)
-            sql.add(
-                Appointment(
-                    doctor_id=doctor_id,
-                    patient_id=patient_id,
-                    starts_at=starts_at,
-                    ends_at=starts_at + timedelta(minutes=30),
-                    status=slot.status,
-                    description=slot.description,
-                )
-            )
-    return True
-
-
-def _ensure_record(sql: Sql) -> int:
-    """Return the id of the demo patient's own record."""
-    account = sql.scalars(select(User).where(User.id == _user_id(sql, "patient"))).one()
-    known = sql.scalar(select(Patient.id).where(Patient.user_id == account.id))
-    if known is not None:
-        return known
-    with writing(sql):
-        record = Patient(
-            mrn="CL-0001", user_id=account.id, name=account.name, name_key=name_key(account.name)
-        )
-        sql.add(record)
+        units = {place.name: Unit(name=place.name, session_profile=place.profile)
+                 for place in PLACES}  # fmt: skip
+        sql.add_all(units.values())
         sql.flush()
-        return record.id
+        users = {user.email: user for user in _users(units, hashes, now)}
+        sql.add_all(users.values())
+        sql.flush()
+        _audit(sql, units.values(), users.values(), now)
+        account = next(login.email for login in LOGINS if login.user_type == "patient")
+        sql.add_all(_patients(units, users[account], now))
+        sql.flush()
+        house = find_house(sql)
+        assert house is not None  # just made
+        demo_records.write_records(sql, house, now)
+        demo_visits.book(sql, house, now)
+        demo_visits.break_glass(sql, house, now)
 
 
-def _user_id(sql: Sql, user_type: str) -> int | None:
-    address = next(login.email for login in LOGINS if login.user_type == user_type)
-    return sql.scalar(select(User.id).where(User.email == address))
+def _hashes() -> dict[str, str]:
+    """Return the hash of each password, by e-mail; "" stands for all the colleagues."""
+    own = {login.email: passwords().hash(login.password) for login in LOGINS}
+    return own | {"": passwords().hash(COLLEAGUES_PASSWORD)}
+
+
+def _users(units: dict[str, Unit], hashes: dict[str, str], now: datetime) -> Iterator[User]:
+    everyone: list[Login | Person] = [*LOGINS, *colleagues()]
+    for each in everyone:
+        yield User(
+            email=each.email,
+            name=each.name,
+            user_type=each.user_type,
+            unit_id=units[each.unit].id if each.unit else None,
+            password_hash=hashes.get(each.email, hashes[""]),
+            created_at=now,
+            password_changed_at=now,
+            failed_logins=0,
+        )
+
+
+def _audit(sql: Sql, units: Any, users: Any, now: datetime) -> None:
+    told: dict[str, Any] = {"now": now, "actor": ACTOR}
+    made = [
+        event_values(Event.UNIT_CREATED, unit_id=unit.id, profile=unit.session_profile, **told)
+        | {"user_id": None}
+        for unit in units
+    ]
+    made += [
+        event_values(Event.USER_CREATED, user_type=user.user_type, unit_id=user.unit_id, **told)
+        | {"user_id": user.id}
+        for user in users
+    ]
+    sql.execute(insert(AuditEvent), made)
+
+
+def _patients(units: dict[str, Unit], account: User, now: datetime) -> Iterator[Patient]:
+    for who in admitted():
+        yield Patient(
+            mrn=who.mrn,
+            name=who.name,
+            name_key=name_key(who.name),
+            birth_date=who.birth_date,
+            user_id=account.id if (who.place.name, who.number) == LINKED else None,
+            unit_id=units[who.place.name].id,
+            bed=who.bed,
+            admitted_at=demo_records.admitted_at(who, now),
+        )
+
+
+def _drafts(sql: Sql, house: House, now: datetime) -> Iterator[Draft]:
+    """Yield the shifts that the roster still needs; of those already there, some."""
+    until = now + _AHEAD
+    teams = [nurse for unit in house.teams.values() for team in unit for nurse in team]
+    theirs = (Shift.user_id.in_(teams), Shift.starts_at < until)
+    last = sql.scalar(select(func.max(Shift.starts_at)).where(*theirs))
+    reached = now - _BEFORE if last is None else last + timedelta(seconds=1)
+    for slot in slots(max(reached, now - _BEFORE), until):
+        for unit, unit_id in house.units.items():
+            for place, nurse in enumerate(house.nurses_at(unit, slot.starts_at)):
+                yield Draft(nurse, unit_id, slot.starts_at, slot.ends_at, in_charge=place == 0)
+    for slot in sorted({slot_at(now), slot_at(now + _SOON)}):
+        for unit, unit_id in house.units.items():
+            for nurse in house.always_there[unit]:
+                leads = nurse in house.in_charge
+                yield Draft(nurse, unit_id, slot.starts_at, slot.ends_at, in_charge=leads)
