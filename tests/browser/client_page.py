@@ -42,6 +42,11 @@ class App:
     def __init__(self, page: Page) -> None:
         self.page = page
 
+    def reload(self) -> None:
+        """Load the page anew, as F5 does."""
+        self.page.reload()
+        self.page.wait_for_function("() => window.app")
+
     def login(self, account: Account) -> Any:
         credentials = [account.email, account.password]
         return self.do("([email, password]) => app.session.login(email, password)", credentials)

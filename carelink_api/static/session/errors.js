@@ -6,7 +6,7 @@
 export class SessionEnded extends Error {
   /** @param {string | null} reason */
   constructor(reason) {
-    super(`The session is over: ${reason ?? "nobody is logged in"}.`);
+    super(`There is no session to call with: ${reason ?? "nobody has logged in"}.`);
     this.name = "SessionEnded";
     this.reason = reason;
   }
@@ -17,12 +17,14 @@ export class ProblemError extends Error {
   /**
    * @param {number} status
    * @param {Problem} problem
+   * @param {number | null} [retryAfter] seconds, where the API has said
    */
-  constructor(status, problem) {
+  constructor(status, problem, retryAfter = null) {
     super(problem.detail ?? problem.title ?? `HTTP ${status}`);
     this.name = "ProblemError";
     this.status = status;
     this.problem = problem;
+    this.retryAfter = retryAfter;
   }
 
   /**
@@ -31,7 +33,8 @@ export class ProblemError extends Error {
    */
   static async from(answer) {
     const problem = await answer.json().catch(() => ({}));
-    return new ProblemError(answer.status, problem);
+    const seconds = answer.headers.get("Retry-After");
+    return new ProblemError(answer.status, problem, seconds === null ? null : Number(seconds) || 0);
   }
 }
 
@@ -39,7 +42,7 @@ export class ProblemError extends Error {
 export class Unreachable extends Error {
   /**
    * @param {unknown} cause
-   * @param {number | null} [retryAfter] seconds, where the server has said
+   * @param {number | null} [retryAfter] seconds, where the API has said
    */
   constructor(cause, retryAfter = null) {
     super("CareLink cannot be reached.", { cause });

@@ -20,9 +20,6 @@ const NOTED = 2_000;
 /** How long before an end to warn of it. */
 export const WARN_BEFORE = { idle: MINUTE, absolute: 5 * MINUTE, shift: 15 * MINUTE };
 
-/** Ends after which the same person may go on where they were, by their password. */
-const GOES_ON_BY_PASSWORD = ["idle", "session_expired"];
-
 /**
  * Return what a pair of tokens is to us; `offset` says how far the server's clock is ahead.
  * @param {Pair} pair
@@ -32,12 +29,15 @@ const GOES_ON_BY_PASSWORD = ["idle", "session_expired"];
 export function grantOf(pair, here) {
   const expiresAt = Date.parse(pair.access_expires_at);
   const issuedAt = expiresAt - pair.expires_in * 1000;
+  const { absolute, shift } = endsOf(pair.session, issuedAt, 0);
+  const atEnd = [absolute, shift].some((end) => end !== null && end <= expiresAt);
   return {
     access: pair.access,
     refresh: pair.refresh ?? null,
+    csrf: pair.csrf_token ?? null,
     issuedAt,
     expiresAt,
-    cappedByIdle: pair.access_capped_by === "idle",
+    cappedBy: pair.access_capped_by ?? (atEnd ? "end" : null),
     offset: issuedAt - here,
     session: pair.session,
     user: pair.user,
@@ -47,14 +47,14 @@ export function grantOf(pair, here) {
 /**
  * Return when to refresh without being asked: a minute before expiry, and only if the user has
  * done something since the token was issued. So nobody idle is refreshed, and a token that is short
- * because of inactivity is not renewed in a loop.
+ * because of inactivity, or of the session's end, is not renewed in a loop.
  * @param {Grant} grant
  * @param {number} lastActiveAt
  */
 export function refreshDueAt(grant, lastActiveAt) {
-  if (lastActiveAt <= grant.issuedAt) return Infinity;
+  if (lastActiveAt <= grant.issuedAt || grant.cappedBy === "end") return Infinity;
   const due = grant.expiresAt - Math.min(MINUTE, (grant.expiresAt - grant.issuedAt) / 4);
-  return grant.cappedByIdle ? Math.max(due, lastActiveAt + NOTED) : due;
+  return grant.cappedBy === "idle" ? Math.max(due, lastActiveAt + NOTED) : due;
 }
 
 /**
@@ -63,7 +63,7 @@ export function refreshDueAt(grant, lastActiveAt) {
  * @param {number} now
  */
 export function isSpent(grant, now) {
-  return now >= grant.expiresAt - (grant.cappedByIdle ? 0 : TRANSIT);
+  return now >= grant.expiresAt - (grant.cappedBy ? 0 : TRANSIT);
 }
 
 /**
@@ -83,17 +83,16 @@ export function endsOf(session, lastActiveAt, lockAfterSeconds) {
 }
 
 /**
- * Return the ends that are near enough to warn of. The absolute end is none where the shift ends
- * first, or with it.
+ * Return the ends that are near enough to warn of; of the two fixed ones only the first.
  * @param {Ends} ends
  * @param {number} now
  * @param {Record<WarningKind, number>} before
  * @returns {Warning[]}
  */
 export function nearEnds(ends, now, before) {
-  const absolute = ends.shift !== null && ends.absolute !== null && ends.shift <= ends.absolute;
-  const kinds = /** @type {WarningKind[]} */ (["idle", absolute ? "shift" : "absolute", "shift"]);
-  return [...new Set(kinds)].flatMap((kind) => {
+  const { absolute, shift } = ends;
+  const fixed = shift !== null && absolute !== null && shift <= absolute ? "shift" : "absolute";
+  return /** @type {WarningKind[]} */ (["idle", fixed]).flatMap((kind) => {
     const at = ends[kind];
     if (at === null || now < at - before[kind] || now >= at) return [];
     return [{ kind, at, secondsLeft: Math.ceil((at - now) / 1000) }];
@@ -101,26 +100,29 @@ export function nearEnds(ends, now, before) {
 }
 
 /**
- * Return whether an end that no password in place can move has come since the token was issued.
+ * Return the reason of the fixed end that has come, or null before it. The token and its cookie
+ * expire with it, so that the API can say no more than that.
  * @param {Ends} ends
- * @param {Grant} grant
  * @param {number} now
  */
-export function hasEnded(ends, grant, now) {
-  return [ends.absolute, ends.shift].some((at) => at !== null && grant.issuedAt < at && at <= now);
+export function pastEnd({ absolute, shift }, now) {
+  if (shift !== null && shift <= now && shift <= (absolute ?? Infinity)) return "shift_ended";
+  return absolute !== null && absolute <= now ? "session_expired" : null;
 }
 
 /**
- * Return the state in which an end leaves a page.
+ * Return whether the same person may go on where they were, by their password: nobody has sent
+ * them away, only time has passed.
  * @param {string} reason
  */
-export function statusAfter(reason) {
-  return GOES_ON_BY_PASSWORD.includes(reason) ? "locked" : "signed-out";
+export function goesOnByPassword(reason) {
+  return reason === "idle" || reason === "session_expired";
 }
 
 /**
- * Return what to do with tokens that another tab, or a late answer, brings.
- * @param {{grant: Grant | null, userId: number | null, locked: boolean, over: Set<string>}} mine
+ * Return what to do with a grant: take it, ignore one that comes too late, or end because somebody
+ * else has taken this browser over.
+ * @param {{grant: Grant | null, userId: number | null, over: Set<string>}} mine
  * @param {Grant} offered
  * @param {Source} from
  * @returns {"take" | "ignore" | "other_user"}
@@ -128,11 +130,8 @@ export function statusAfter(reason) {
 export function judge(mine, offered, from) {
   if (mine.over.has(offered.session.id)) return "ignore";
   if (mine.userId !== null && mine.userId !== offered.user.id) return "other_user";
-  if (from === "login" || from === "login elsewhere") return "take";
-  if (mine.locked) return "ignore";
-  if (from === "refresh") return "take";
-  if (mine.grant === null) return "ignore";
-  return offered.issuedAt >= mine.grant.issuedAt ? "take" : "ignore";
+  if (from !== "refresh elsewhere") return "take";
+  return mine.grant !== null && offered.issuedAt >= mine.grant.issuedAt ? "take" : "ignore";
 }
 
 /**
@@ -145,15 +144,4 @@ export function judge(mine, offered, from) {
 export function waitBefore(attempt, retryAfterSeconds, random) {
   if (retryAfterSeconds !== null) return (retryAfterSeconds + random) * 1000;
   return Math.min(30, 2 ** attempt) * 1000 * (1 - random / 2);
-}
-
-/**
- * Return the seconds of a `Retry-After`, or null without one.
- * @param {string | null} value seconds or an HTTP date (RFC 9110 §10.2.3)
- * @param {number} now
- */
-export function retryAfterSeconds(value, now) {
-  if (value === null) return null;
-  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - now) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : null;
 }

@@ -4,11 +4,13 @@
  * @typedef {{id: number, email: string, name: string, user_type: string, unit: string | null}} User
  * @typedef {{id: string, profile: string, started_at: string, expires_at: string,
  *   idle_timeout_seconds: number, shift: {id: number, ends_at: string} | null}} SessionFacts
- * @typedef {{access: string, refresh?: string, expires_in: number, access_expires_at: string,
- *   access_capped_by?: "idle", session: SessionFacts, user: User}} Pair the answer of the API
- * @typedef {{access: string, refresh: string | null, issuedAt: number, expiresAt: number,
- *   cappedByIdle: boolean, offset: number, session: SessionFacts, user: User}} Grant
- * @typedef {"login" | "refresh" | "login elsewhere" | "refresh elsewhere"} Source of tokens
+ * @typedef {{access: string, refresh?: string, csrf_token?: string, expires_in: number,
+ *   access_expires_at: string, access_capped_by?: "idle", session: SessionFacts, user: User}} Pair
+ *   the API's answer
+ * @typedef {{access: string, refresh: string | null, csrf: string | null, issuedAt: number,
+ *   expiresAt: number, cappedBy: "idle" | "end" | null, offset: number, session: SessionFacts,
+ *   user: User}} Grant
+ * @typedef {"login" | "refresh" | "login elsewhere" | "refresh elsewhere"} Source of a grant
  * @typedef {"idle" | "absolute" | "shift"} WarningKind
  * @typedef {Record<WarningKind, number | null>} Ends milliseconds of the server's clock
  * @typedef {{kind: WarningKind, at: number, secondsLeft: number}} Warning
@@ -17,7 +19,7 @@
  *   reason: string | null, ends: Ends}} State
  * @typedef {{load: () => string | null | Promise<string | null>,
  *   save: (refresh: string) => void | Promise<void>, clear: () => void | Promise<void>}} Storage
- *   where an app keeps the refresh token; its tabs share it
+ *   where an app keeps the refresh token, one for all its tabs
  * @typedef {{baseUrl?: string, transport?: "cookie" | "body", storage?: Storage,
  *   deviceName?: string, lockAfterSeconds?: number}} Options
  * @typedef {{type?: string, title?: string, status?: number, detail?: string, code?: string,
@@ -25,8 +27,10 @@
  *   [member: string]: unknown}} Problem RFC 9457
  * @typedef {{kind: "grant", grant: Grant, byPassword: boolean}
  *   | {kind: "ended", sid: string, reason: string}
- *   | {kind: "locked", sid: string}
- *   | {kind: "active", sid: string, at: number}} Message what one tab tells the others
+ *   | {kind: "locked", sid: string, reason: string}
+ *   | {kind: "active", sid: string, at: number}} Message from one tab to the others
+ * @typedef {{locked?: string, leaving?: boolean, csrf?: string | null}} Note
+ *   what outlives a reload: the session that is locked, a log-out that the API has not taken
  */
 
 export {};

@@ -3,7 +3,7 @@
  * them may be missing; the server is right without them, the tabs only ask it more often.
  *
  * @typedef {import("./shapes.js").Message} Message
- * @typedef {{locked?: string, leaving?: true}} Note
+ * @typedef {import("./shapes.js").Note} Note
  */
 
 /** Who holds the lock for longer hangs; it is left to the server that two refresh at once. */
