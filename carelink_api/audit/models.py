@@ -1,16 +1,32 @@
-"""The table of audit events."""
+"""The tables of the audit trail: its events, and what seals them.
 
+All of them only grow. Triggers refuse what changes or removes a row, except for erasing what may be
+erased of an event, once, and for removing what is older than anybody may ask for it to be removed.
+"""
+
+import secrets
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, String
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Base, UtcDateTime
 
+SALT_BYTES = 16
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+
+def new_salt() -> bytes:
+    """Return what keeps an erased address from being guessed by trying them all."""
+    return secrets.token_bytes(SALT_BYTES)
+
 
 class AuditEvent(Base):
-    """One immutable event. It names people and sessions by id; it never holds a token."""
+    """One immutable event. It names people and sessions by id; it never holds a token.
+
+    What may be erased is `address` and, of `detail`, what somebody has typed (`ERASABLE_DETAIL`).
+    """
 
     __tablename__ = "audit_events"
     __table_args__ = (
@@ -20,9 +36,7 @@ class AuditEvent(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    )
+    id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=True)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     event: Mapped[str] = mapped_column(String(40))
     outcome: Mapped[str] = mapped_column(String(10))
@@ -37,15 +51,74 @@ class AuditEvent(Base):
     address: Mapped[str | None] = mapped_column(String(45))
     route: Mapped[str | None] = mapped_column(String(100))
     detail: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary(SALT_BYTES), default=new_salt)
+    """Goes with what is erased."""
+    commitment: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """What the seal covers in the place of what was erased; None while nothing is."""
 
 
 class AuditedPatient(Base):
     """A patient whose data an event showed or changed: how a patient's access log is found."""
 
     __tablename__ = "audited_patients"
+    __table_args__ = (Index("ix_audited_patients_event_id", "event_id"),)
 
     patient_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """No foreign key: the trail outlives the record."""
-    event_id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
-    )
+    event_id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
+
+
+class AuditBlock(Base):
+    """Up to `BLOCK_EVENTS` events, sealed together: 8 bytes an event and about 250 a block."""
+
+    __tablename__ = "audit_blocks"
+    __table_args__ = (CheckConstraint("number >= 1 AND size >= 1", name="counts"),)
+
+    number: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
+    """Counts up without a gap: of two who seal at once, one finds its number taken."""
+    first_seq: Mapped[int] = mapped_column(BigInteger)
+    """The `seq` of its first event; the others follow without a gap."""
+    size: Mapped[int]
+    ids: Mapped[str] = mapped_column(Text)
+    """Which events, in their order: `7-310,313,311`."""
+    marks: Mapped[bytes] = mapped_column(LargeBinary)
+    """8 bytes of each event's digest: they only tell which one of a broken block was altered."""
+    root: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """SHA-256 over the events' whole digests."""
+    previous: Mapped[bytes] = mapped_column(LargeBinary(32))
+    sealed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    key_id: Mapped[str] = mapped_column(String(16))
+    head: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """SHA-256 over all of the above, and so over all that was ever sealed."""
+    seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """HMAC-SHA256 of the head: nobody without the key can write another chain."""
+
+
+class AuditGap(Base):
+    """Event ids below the newest that nobody has used: a transaction that is late, or undone.
+
+    Only a list of what to look at again; what it says is never believed.
+    """
+
+    __tablename__ = "audit_gaps"
+
+    first_id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
+    last_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class AuditCheckpoint(Base):
+    """A signed statement of how far the trail had got; it is published outside as well."""
+
+    __tablename__ = "audit_checkpoints"
+    __table_args__ = (CheckConstraint("kind IN ('grown', 'pruned')", name="kind"),)
+
+    id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(6))
+    """`pruned`: everything up to here was removed, and the chain begins after it."""
+    block: Mapped[int] = mapped_column(BigInteger)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    """Events sealed up to and with that block, those that were removed since counted too."""
+    head: Mapped[bytes] = mapped_column(LargeBinary(32))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    key_id: Mapped[str] = mapped_column(String(16))
+    signature: Mapped[bytes] = mapped_column(LargeBinary(64))

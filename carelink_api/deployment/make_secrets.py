@@ -28,7 +28,7 @@ API_USER, STORE_USER, PROXY_USER = 10001, 999, 33
 """Who runs them: our image, the images of PostgreSQL and Valkey, and Debian's www-data."""
 CERTIFICATE_LIFETIME = timedelta(days=825)
 """What clients take at most of a certificate that no authority has signed."""
-_PASSWORDS = ("database-superuser", "database", "valkey-operator", "valkey")
+_PASSWORDS = ("database-superuser", "database-owner", "database", "valkey-operator", "valkey")
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parts(kept: Path, host_name: str, database: str, valkey: str) -> Iterator[Part]:
     """Yield what each service gets, made from what is kept."""
-    superuser, owner, operator, user = (kept_secret(kept / name) for name in _PASSWORDS)
+    superuser, owner, server, operator, user = (kept_secret(kept / name) for name in _PASSWORDS)
     settings = {
-        "SQLALCHEMY_DATABASE_URI": f"postgresql://carelink:{owner}@{database}/carelink",
+        "SQLALCHEMY_DATABASE_URI": f"postgresql://carelink:{server}@{database}/carelink",
         "REDIS_URL": f"redis://carelink:{user}@{valkey}/0",
         "JWT_SECRET_KEY": kept_secret(kept / "jwt-secret"),
     }
     for name, text in settings.items():
         yield Part(f"api/CARELINK_{name}", text, API_USER)
+    # Who migrates owns the tables; who serves does not, and cannot switch off their triggers.
+    migrating = f"postgresql://carelink_owner:{owner}@{database}/carelink"
+    for name, text in (settings | {"SQLALCHEMY_DATABASE_URI": migrating}).items():
+        yield Part(f"owner/CARELINK_{name}", text, API_USER)
     yield Part("database/superuser", superuser, STORE_USER)
-    yield Part("database/carelink", owner, STORE_USER)
+    yield Part("database/carelink_owner", owner, STORE_USER)
+    yield Part("database/carelink", server, STORE_USER)
     yield Part("valkey/operator", operator, STORE_USER)
     yield Part("valkey/users.acl", access_list(operator, user), STORE_USER)
     yield Part("proxy/tls.pem", _kept_certificate(kept / "tls.pem", host_name), PROXY_USER)

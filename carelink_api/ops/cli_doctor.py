@@ -16,6 +16,7 @@ from ..extensions import db, settings
 from ..sessions.models import Session
 from . import doctor_stores as stores
 from .doctor import check_settings
+from .doctor_audit import check_trail, look_at_trail
 from .doctor_stores import ClockReading, DatabaseFacts
 from .findings import Finding, State
 from .health import check_database as look_at_database
@@ -71,6 +72,7 @@ def _ask_database(sql: Sql, running: Settings, migrated: bool) -> Iterable[Findi
         yield stores.check_clock(running, "the database", _database_clock(sql))
     if migrated:
         yield stores.check_housekeeper(_overdue(sql, clock.now()))
+        yield from check_trail(running, look_at_trail(sql))
 
 
 def _database_clock(sql: Sql) -> ClockReading:

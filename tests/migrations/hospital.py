@@ -165,9 +165,12 @@ def _event(second: int, event: str, **columns: Any) -> dict[str, Any]:
         "address": "192.0.2.4",
         "route": "/api/auth/refresh/",
         "detail": None,
+        "salt": bytes(range(16)),
+        "commitment": None,
     } | columns
 
 
+_DIGEST = bytes(range(32))
 _ENDED = MORNING + 2 * _HOUR
 _ROTATED = {
     "generation": 7,
@@ -262,5 +265,17 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         _event(2, "session:reused", outcome="alert", reason="reused",
                detail={"generations_back": 3, "why": "„retired“"}),
         _event(77, "login:refused", outcome="refused", actor=None, user_id=None, sid=None),
+    ],
+    "audit_blocks": [
+        {"number": 1, "first_seq": 1, "size": 2, "ids": "1-2", "marks": b"\0" * 16,
+         "root": _DIGEST, "previous": _DIGEST, "sealed_at": _ENDED, "key_id": "0123456789abcdef",
+         "head": _DIGEST, "seal": _DIGEST},
+    ],
+    "audit_gaps": [
+        {"first_id": 3, "last_id": 76},
+    ],
+    "audit_checkpoints": [
+        {"id": 5, "kind": "grown", "block": 1, "seq": 2, "head": _DIGEST, "made_at": _ENDED,
+         "key_id": "0123456789abcdef", "signature": _DIGEST * 2},
     ],
 }  # fmt: skip

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskCliRunner
+from sqlalchemy import text
+from sqlalchemy.orm import Session as Sql
 
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
@@ -127,3 +129,22 @@ def test_a_replica_of_redis_is_unsafe(make_app: MakeApp, server: ValkeyServer) -
         client.replicaof("127.0.0.1", "1")  # nobody is there
     code, states = told(make_app(redis_url=server.url).test_cli_runner())
     assert (code, states["redis: role"]) == (1, "unsafe")
+
+
+def test_a_trail_that_nothing_guards_is_found(runner: FlaskCliRunner, sql: Sql) -> None:
+    on = " ON audit_events" if sql.get_bind().dialect.name == "postgresql" else ""
+    trigger = sql.scalar(text(_GUARD[bool(on)]))
+    sql.execute(text(f"DROP TRIGGER audit_events_no_delete{on}"))
+    sql.commit()
+    try:
+        assert told(runner)[1]["audit trail"] == "warn"
+    finally:
+        sql.execute(text(trigger or ""))
+        sql.commit()
+    assert told(runner)[1]["audit trail"] == "ok"
+
+
+_GUARD = (
+    "SELECT sql FROM sqlite_master WHERE name = 'audit_events_no_delete'",
+    "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'audit_events_no_delete'",
+)

@@ -68,10 +68,12 @@ class Places:
             *("--valkey", f"127.0.0.1:{self.valkey}"),
         ]
 
-    def environment(self) -> dict[str, str]:
-        settings = _plain(SERVICES["api-1"]["environment"])
+    def environment(self, service: str = "api-1") -> dict[str, str]:
+        settings = _plain(SERVICES[service]["environment"])
         assert settings["CARELINK_SECRETS_DIR"] == "/run/secrets/carelink"
-        return settings | {"CARELINK_SECRETS_DIR": str(self.folder / "secrets" / "api")}
+        (volume,) = [each for each in SERVICES[service]["volumes"] if "/run/secrets" in each]
+        handed_out = volume.partition("-secrets:")[0]
+        return settings | {"CARELINK_SECRETS_DIR": str(self.folder / "secrets" / handed_out)}
 
 
 def placed(text: str, changes: Mapping[str, str]) -> str:

@@ -209,7 +209,7 @@ class Site:
         self.database.start()
         self.database.set_up()
         self.denylist.start()
-        self.run(*command("migrate"))
+        self.run(*command("migrate"), service="migrate")
         for server in self.clients:
             server.start()
 
@@ -222,16 +222,16 @@ class Site:
         """Run the one-shot job, as every `up` does."""
         self.run(*command("secrets"), *self.places.secrets(), *more)
 
-    def run(self, *words: str | Path, stdin: str | None = None) -> str:
-        """Run a command with the settings of production, which must succeed."""
-        done = self.attempt(*words, stdin=stdin)
+    def run(self, *words: str | Path, stdin: str | None = None, service: str = "api-1") -> str:
+        """Run a command with the settings of that service, which must succeed."""
+        done = self.attempt(*words, stdin=stdin, service=service)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def attempt(
-        self, *words: str | Path, stdin: str | None = None
+        self, *words: str | Path, stdin: str | None = None, service: str = "api-1"
     ) -> subprocess.CompletedProcess[str]:
-        env = ENVIRONMENT | self.places.environment()
+        env = ENVIRONMENT | self.places.environment(service)
         return subprocess.run(
             words, cwd=ROOT, env=env, input=stdin or "", capture_output=True, text=True
         )

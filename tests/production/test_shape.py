@@ -63,8 +63,9 @@ def test_no_service_sees_anothers_secrets() -> None:
             if source.endswith("secrets") and name != "secrets":
                 assert rest.endswith(":ro")
                 readers.setdefault(source, set()).add(name)
-    assert readers.pop("api-secrets") == {"api-1", "api-2", "housekeeper", "migrate"}
+    assert readers.pop("api-secrets") == {"api-1", "api-2", "housekeeper"}
     assert readers == {
+        "owner-secrets": {"migrate"},
         "database-secrets": {"postgres"},
         "valkey-secrets": {"valkey"},
         "proxy-secrets": {"proxy"},

@@ -60,8 +60,13 @@ def test_every_feature_works_with_what_the_application_may_do(
         assert operator.acl_log() == []
 
 
-def test_the_role_owns_its_database_and_nothing_else(site: Site) -> None:
-    url = (site.places.folder / "secrets/api/CARELINK_SQLALCHEMY_DATABASE_URI").read_text()
+def database_url(site: Site, role: str) -> str:
+    return (site.places.folder / f"secrets/{role}/CARELINK_SQLALCHEMY_DATABASE_URI").read_text()
+
+
+@pytest.mark.parametrize("role", ["api", "owner"])
+def test_no_role_reaches_beyond_its_database(site: Site, role: str) -> None:
+    url = database_url(site, role)
     with psycopg.connect(url, autocommit=True) as carelink:
         for statement in (
             "CREATE ROLE x",
@@ -76,3 +81,26 @@ def test_the_role_owns_its_database_and_nothing_else(site: Site) -> None:
         psycopg.connect(url, dbname="postgres")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(url, password="x")
+
+
+def test_who_serves_can_neither_change_the_audit_trail_nor_what_guards_it(
+    site: Site, user: Account
+) -> None:
+    with psycopg.connect(database_url(site, "api"), autocommit=True) as carelink:
+        for statement in (
+            "UPDATE audit_events SET outcome = 'x'",
+            "DELETE FROM audit_events",
+            "TRUNCATE audit_events",
+            "DROP TRIGGER audit_events_no_update ON audit_events",
+            "ALTER TABLE audit_events DISABLE TRIGGER ALL",
+            "CREATE OR REPLACE FUNCTION carelink_audit_refuse() RETURNS trigger LANGUAGE plpgsql"
+            " AS $$ BEGIN RETURN OLD; END $$",
+            "SET session_replication_role = replica",
+            "DROP TABLE audit_events",
+            "CREATE TABLE x ()",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                carelink.execute(statement)
+        events = carelink.execute("SELECT count(*) FROM audit_events").fetchone()
+    assert events is not None
+    assert events[0] > 0
