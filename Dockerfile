@@ -19,6 +19,8 @@ RUN python -m pip uninstall --yes --root-user-action ignore pip setuptools wheel
     && groupadd --gid 10001 carelink \
     && useradd --uid 10001 --gid carelink --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin carelink
 ENV PATH=/opt/carelink/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Its own at every start: /tmp is a new tmpfs then.
+ENV PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
 WORKDIR /app
 COPY --from=build /opt/carelink /opt/carelink
 COPY wsgi.py ./

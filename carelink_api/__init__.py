@@ -24,6 +24,7 @@ from .extensions import api, db, migrate
 from .fields import IdConverter
 from .ops import cli
 from .ops.docs_page import bp as docs_blueprint
+from .ops.metrics_page import bp as metrics_blueprint
 from .ops.pages import bp as pages_blueprint
 from .ops.routes import bp as ops_blueprint
 from .sessions.activity import ActivityLog, ActivityThread
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     app.register_blueprint(docs_blueprint)
     app.register_blueprint(pages_blueprint)
     app.register_blueprint(ops_blueprint)
+    app.register_blueprint(metrics_blueprint)
     cli.register(app)
     return app
 

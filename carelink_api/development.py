@@ -5,6 +5,7 @@ hospital, then runs the API and the housekeeper until Ctrl-C. Nothing here serve
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -120,6 +121,7 @@ def _prepare(app: Flask) -> None:
 
 def _serve(app: Flask, port: int, stopping: StopFlag) -> int:
     """Run the API and the housekeeper until `stopping` is set or the API ends by itself."""
+    _count_anew(ROOT / "instance" / f"metrics-{port}")
     api = _spawn(_granian(port))
     housekeeper = _spawn(_HOUSEKEEPER)
     try:
@@ -130,6 +132,12 @@ def _serve(app: Flask, port: int, stopping: StopFlag) -> int:
         return _explain(api, stopping)
     finally:
         _end(api, housekeeper)
+
+
+def _count_anew(folder: Path) -> None:
+    """Give the processes an empty folder to count in: they start at nought, all together."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _granian(port: int) -> Sequence[str]:

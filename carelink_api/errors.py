@@ -16,6 +16,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from . import metrics
+
 log = structlog.get_logger(__name__)
 
 BEARER = 'Bearer realm="carelink"'
@@ -205,6 +207,7 @@ def problem(
     **members: Any,
 ) -> Response:
     """Build the one shape of every error answer."""
+    metrics.PROBLEMS.labels(code, members.get("reason", "")).inc()
     body = {
         "type": f"urn:carelink:problem:{code}",
         "title": title,

@@ -13,7 +13,7 @@ from flask.sessions import NullSession, SessionInterface
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import clock
+from . import clock, metrics
 from .config import Settings
 from .errors import REQUEST_ID, HttpsRequired
 from .logs import request_logger
@@ -113,15 +113,18 @@ class Edge:
             _complete(headers, of_api=of_api)
             headers.append(("X-Request-ID", request_id))
             left = clock.now()
+            route, code = _route(environ), int(status[:3])
+            seconds = (left - arrived).total_seconds()
+            metrics.observe_request(environ["REQUEST_METHOD"], route, code, seconds)
             self._log(
                 {
                     "event": "request",
                     "level": "info",
                     "timestamp": left,
                     "method": environ["REQUEST_METHOD"],
-                    "route": _route(environ),
-                    "status": int(status[:3]),
-                    "ms": round((left - arrived).total_seconds() * 1000, 2),
+                    "route": route,
+                    "status": code,
+                    "ms": round(seconds * 1000, 2),
                     "request_id": request_id,
                 }
             )

@@ -114,7 +114,7 @@ class ApiServer(Server):
             *("--blocking-threads", str(self.blocking_threads), "--respawn-failed-workers"),
             *("--workers-kill-timeout", "1", self.app),
             cwd=ROOT,
-            env=self.env,
+            env=self.env | {"PROMETHEUS_MULTIPROC_DIR": str(self.folder / "metrics")},
         )
         self._wait_until(self.answers)
         wait_for(lambda: len(self.worker_pids()) == self.workers, "every worker")

@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session as Sql
 
-from .. import web
+from .. import metrics, web
 from .events import Event, Outcome
 from .models import AuditedPatient, AuditEvent
 
@@ -37,6 +37,7 @@ def record(
     """
     values = event_values(event, now=now, outcome=outcome, reason=reason, actor=actor, **detail)
     values |= {"user_id": user_id, "sid": sid, "jti": jti}
+    metrics.count_event(event, outcome)
     connection = sql.connection()
     if not patient_ids:
         connection.execute(_INSERT, values)

@@ -18,7 +18,7 @@ from typing import cast
 import structlog
 from redis.exceptions import AskError, InvalidResponse, TryAgainError
 
-from .. import redis_client
+from .. import metrics, redis_client
 from ..redis_client import STORE_ERRORS, Client
 
 log = structlog.get_logger(__name__)
@@ -202,4 +202,5 @@ class Denylist:
         place = self._place(sid)
         if place not in self._broken:
             log.warning("denylist_unavailable", place=place, kind=type(error).__name__)
+            metrics.BREAKER_OPENED.inc()
         self._broken[place] = sid

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, insert, update
 from sqlalchemy.orm import Session as Sql
 
+from .. import metrics
 from ..audit.events import Event, Outcome
 from ..audit.models import AuditEvent
 from ..audit.record import event_values
@@ -51,8 +52,10 @@ def end_sessions(
     ).all()
     if ended:
         outcome = Outcome.ALERT if reason is EndReason.REUSED else Outcome.SUCCESS
+        event = _EVENT.get(reason, Event.SESSION_REVOKED)
+        metrics.count_event(event, outcome, len(ended))
         common = event_values(
-            _EVENT.get(reason, Event.SESSION_REVOKED),
+            event,
             now=now,
             outcome=outcome,
             reason=reason,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from flask import g, request
 
-from .. import web
+from .. import metrics, web
 from ..errors import BEARER, InvalidRequest, NotAuthenticated, TokenNotValid, Unavailable
 from .claims import AccessClaims
 from .denylist import Denylist, DenylistUnavailable
@@ -38,24 +38,32 @@ class Guard:
         Raises Unavailable where nobody can tell.
         """
         if remembered := self._remembered(token, now):
-            return remembered
+            return _counted("memory", remembered)
         try:
             listed = self._denylist.find(token.sid, token.jti)
             redis_answers = True
         except DenylistUnavailable:
             listed, redis_answers = None, False
         if listed:
-            return public_reason(listed)
-        if self._pulse.is_fresh() or self._look():
-            return self._remembered(token, now)  # again: it may have beaten since the first look
+            return _counted("redis", public_reason(listed))
+        if self._pulse.is_fresh():  # again: it may have beaten since the first look
+            return _counted("redis" if redis_answers else "memory", self._remembered(token, now))
+        if self._look():
+            return _counted("sql", self._remembered(token, now))
         if redis_answers:
-            return None
+            return _counted("redis", None)
+        metrics.count_guard("none", "unavailable")
         raise Unavailable()
 
     def _remembered(self, token: AccessClaims, now: datetime) -> str | None:
         if self._pulse.refuses_login_at(token.auth_time):
             return EndReason.REVOKED
         return self._pulse.find(token.sid, now)
+
+
+def _counted(source: str, refused: str | None) -> str | None:
+    metrics.count_guard(source, "refused" if refused else "clean")
+    return refused
 
 
 def authenticated(view: View) -> View:

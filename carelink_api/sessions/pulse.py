@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import clock
+from .. import clock, metrics
 from . import changes
 from .background import DaemonThread
 from .denylist import Entry
@@ -97,6 +97,8 @@ class Pulse:
             self._engine.dispose()
             return False
         self._last_good = started
+        metrics.PULSE_READ_AT.set(started[1])
+        metrics.PULSE_SIZE.set(self.size)
         return True
 
     def close(self) -> None:
@@ -118,6 +120,7 @@ class Pulse:
         elif newest > self._seen:
             rows = changes.changes_after(connection, self._seen)
             _learn(self._ended, rows, now)
+            _measure_effect(rows, now)
             newest = max([newest, *(row.change_number or 0 for row in rows)])
         self._seen = newest
         self._ended.prune(now.timestamp())
@@ -141,6 +144,13 @@ def _learn(ended: EndedSessions, rows: Sequence[changes.ChangeRow], now: datetim
         else:
             reason = public_reason(row.end_reason or EndReason.SHIFT_ENDED)
             ended.add(row.id, row.refuse_from.timestamp(), reason, ended=over)
+
+
+def _measure_effect(rows: Sequence[changes.ChangeRow], now: datetime) -> None:
+    """Measure how late this worker learns what has been ended: once for all of one batch."""
+    for at in {row.change_number: row.refuse_from for row in rows if row.end_reason}.values():
+        if at is not None and at <= now:
+            metrics.REVOCATION_EFFECT.observe((now - at).total_seconds())
 
 
 class PulseThread:

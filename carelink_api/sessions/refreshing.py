@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session as Sql
 
+from .. import metrics
 from ..audit.events import Event, Outcome
 from ..audit.record import acting, record
 from ..config import Settings
@@ -32,6 +33,7 @@ from .rotation import (
     RotationWindows,
     Verdict,
     decide_rotation,
+    retired_at,
     retirements_after,
     streak_after_rotation,
 )
@@ -102,7 +104,15 @@ def _attempt(
     if row is None or row.user.id != presented.user_id:
         return _refuse(sql, presented, EndReason.REVOKED, now)
     verdict = decide_rotation(row.lineage, presented.generation, now, _windows(settings))
+    _measure_replay(row, presented, verdict, now)
     return _apply(sql, row, presented, verdict, now, settings)
+
+
+def _measure_replay(row: Loaded, presented: RefreshClaims, verdict: Verdict, now: datetime) -> None:
+    at = retired_at(row.lineage, presented.generation)
+    if at is not None and isinstance(verdict, Reissue | Reuse):
+        label = type(verdict).__name__.lower()
+        metrics.REPLAY_AGE.labels(label).observe((now - at).total_seconds())
 
 
 def _apply(

@@ -141,6 +141,13 @@ def retirements_after(
     return [*young, (presented, now)][-MAX_RETIREMENTS:]
 
 
+def retired_at(session: Lineage, presented: int) -> datetime | None:
+    """Return when that generation was retired; None where the row no longer tells."""
+    if presented == session.generation - 1:
+        return session.predecessor_retired_at
+    return dict(session.retired).get(presented)
+
+
 def _retired_a_moment_ago(
     session: Lineage, presented: int, now: datetime, grace: timedelta
 ) -> bool:

@@ -89,6 +89,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/health/live/"): OPEN,
     ("GET", "/health/ready"): OPEN,
     ("GET", "/health/ready/"): OPEN,
+    ("GET", "/metrics"): OPEN,
     ("GET", "/.well-known/jwks.json"): OPEN,
     ("GET", "/api/docs/"): OPEN,
     ("GET", "/api/docs/<name>"): Row(404, _all(404)),

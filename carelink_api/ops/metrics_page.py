@@ -1,0 +1,125 @@
+"""`/metrics`: what the workers have counted, and what only the stores know, asked at the scrape."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from flask import Blueprint, Response, request
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session as Sql
+
+from .. import clock, metrics
+from ..accounts.models import Unit, User
+from ..errors import NotFound
+from ..extensions import db, settings
+from ..redis_client import STORE_ERRORS
+from ..sessions.denylist import Denylist
+from ..sessions.models import Session
+from ..sessions.runtime import runtime
+from .redis_facts import Facts, nodes
+
+log = structlog.get_logger(__name__)
+
+bp = Blueprint("metrics", __name__)
+Families = Iterator[GaugeMetricFamily]
+_REDIS = (
+    ("memory_used_bytes", "used_memory", "Memory that a Redis node uses."),
+    ("memory_limit_bytes", "maxmemory", "Memory that a Redis node may use; 0 for all there is."),
+    ("evicted_keys", "evicted_keys", "Keys that a Redis node has thrown out: must stay 0."),
+    ("connected_clients", "connected_clients", "Clients of a Redis node."),
+)
+
+
+@bp.get("/metrics")
+def scrape() -> Response:
+    """Answer Prometheus, for all workers. Raises NotFound for whoever asks through the proxy."""
+    if settings().is_production and "HTTP_X_FORWARDED_FOR" in request.environ:
+        raise NotFound()
+    registry = CollectorRegistry()
+    if metrics.FOLDER:
+        _forget_dead_workers(Path(metrics.FOLDER))
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_Stores(db.session(), runtime().denylist))
+    counted = b"" if metrics.FOLDER else generate_latest(REGISTRY)
+    return Response(counted + generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+@dataclass(frozen=True)
+class _Stores(Collector):
+    """What a scrape asks of the stores; one that is down costs its own numbers, not the others."""
+
+    sql: Sql
+    denylist: Denylist
+
+    def collect(self) -> Families:
+        yield from _ask("database", self._sessions, SQLAlchemyError)
+        self.sql.rollback()
+        yield from _ask("redis", self._redis, *STORE_ERRORS)
+
+    def _sessions(self) -> Families:
+        yield active_sessions(self.sql)
+
+    def _redis(self) -> Families:
+        found = nodes(self.denylist.client)
+        for name, fact, about in _REDIS:
+            yield _of_nodes(f"carelink_redis_{name}", fact, about, found)
+
+
+def active_sessions(sql: Sql) -> GaugeMetricFamily:
+    """Count the sessions that go on, by user type and home unit, in one statement."""
+    family = GaugeMetricFamily(
+        "carelink_active_sessions", "Sessions that go on.", labels=("user_type", "unit")
+    )
+    going_on = (
+        select(User.user_type, Unit.name, func.count())
+        .select_from(Session)
+        .join(User, User.id == Session.user_id)
+        .outerjoin(Unit, Unit.id == User.unit_id)
+        .where(Session.ended_at.is_(None), Session.expires_at > clock.now())
+        .group_by(User.user_type, Unit.name)
+    )
+    for user_type, unit, count in sql.execute(going_on):
+        family.add_metric((user_type, unit or ""), count)
+    return family
+
+
+def _ask(store: str, ask: Callable[[], Families], *faults: type[Exception]) -> Families:
+    """Yield what a store tells, and whether it told it."""
+    up = GaugeMetricFamily(f"carelink_{store}_up", f"Whether the {store} answers this worker.")
+    try:
+        families = list(ask())
+    except faults as fault:
+        log.warning("scrape_failed", store=store, kind=type(fault).__name__)
+        families = []
+        up.add_metric((), 0)
+    else:
+        up.add_metric((), 1)
+    yield up
+    yield from families
+
+
+def _of_nodes(name: str, fact: str, about: str, found: dict[str, Facts]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, about, labels=("node",))
+    for node, facts in found.items():
+        if (value := facts.get(fact)) is not None:
+            family.add_metric((node,), float(value))
+    return family
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Drop the gauges of workers that are gone: their last pulse is nobody's."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            continue  # it lives

@@ -1,0 +1,42 @@
+"""/metrics over several workers: whichever is asked answers for all, and the dead do not lag."""
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import MakeServer
+from tests.e2e.test_lost_workers import kill_workers
+from tests.processes import wait_for
+from tests.servers import ApiServer
+
+LIVE = {"method": "GET", "route": "/health/live/", "status": "200"}
+
+
+def value(server: ApiServer, name: str, **labels: str) -> float:
+    families = text_string_to_metric_families(httpx.get(f"{server.url}/metrics", timeout=10).text)
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_any_worker_tells_what_all_have_counted(api_server: MakeServer) -> None:
+    server = api_server(workers=2)
+    name = "carelink_request_duration_seconds_count"
+    before = value(server, name, **LIVE)
+    for _ in range(30):  # each on a connection of its own, so that both workers get some
+        httpx.get(f"{server.url}/health/live/", timeout=10)
+    assert {value(server, name, **LIVE) - before for _ in range(10)} == {30}
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_dead_workers_pulse_is_nobodys(api_server: MakeServer) -> None:
+    server = api_server(workers=2)
+    name = "carelink_pulse_read_timestamp_seconds"
+    wait_for(lambda: value(server, name) > 0, "a pulse")
+    last = value(server, name)
+    kill_workers(server, server.worker_pids()[:1])
+    wait_for(lambda: value(server, name) > last + 2, "the living ones alone", 20)
