@@ -384,10 +384,12 @@ export class Session extends EventTarget {
    * @param {Grant} grant
    */
   #retire(former, grant) {
-    const own = former.user.id === grant.user.id;
-    const path = own ? `sessions/${former.session.id}/` : "logout/";
-    const request = new Request(this.#api.url(path), { method: own ? "DELETE" : "POST" });
-    const { access } = own ? grant : former;
+    const { access } = former.user.id === grant.user.id ? grant : former;
+    const url = this.#api.url(`sessions/${former.session.id}/`);
+    const byToken = access === former.access && rules.isSpent(former, this.now());
+    const request = byToken // only a log-out takes an expired one
+      ? new Request(this.#api.url("logout/"), { method: "POST" })
+      : new Request(url, { method: "DELETE" });
     this.#api.send(request, access, true, this.#open.signal, "omit").catch(() => {});
   }
 

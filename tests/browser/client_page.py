@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Route
+from playwright.sync_api import BrowserContext, Page, Request, Route
 
 from tests.auth_helper import Account
 
@@ -36,6 +36,25 @@ window.app = { ...client, session, events, outcome };
 """
 
 
+class Asked:
+    """The refreshes that some tabs have asked for."""
+
+    def __init__(self, *apps: "App") -> None:
+        self._seen: list[str] = []
+        for app in apps:
+            app.page.on("request", self._note)
+
+    def refreshes(self) -> int:
+        """Return how many there were since the last time."""
+        count = len(self._seen)
+        self._seen.clear()
+        return count
+
+    def _note(self, request: Request) -> None:
+        if request.method == "POST" and request.url.endswith("/refresh/"):
+            self._seen.append(request.url)
+
+
 class App:
     """One tab with the app, in the words of a test."""
 
@@ -58,6 +77,17 @@ class App:
         found = self.page.evaluate(script, [path, times, init])
         return found if times > 1 else found[0]
 
+    def start_call(self, path: str = "/api/auth/sessions/", times: int = 1, **init: Any) -> None:
+        """Call as `call` does, but wait for the outcomes only in `outcomes`."""
+        script = "([path, times, init]) => { window.started = Promise.all(Array.from({length: "
+        script += "times}, () => app.outcome(app.session.fetch(path, init)))); return null; }"
+        self.page.evaluate(script, [path, times, init])
+
+    def outcomes(self) -> list[Any]:
+        """Return what has become of the calls of `start_call`."""
+        found: list[Any] = self.page.evaluate("window.started")
+        return found
+
     def do(self, script: str, argument: Any = None) -> Any:
         """Return what becomes of what a function returns: its value, or the error's parts."""
         return self.page.evaluate(
@@ -71,6 +101,12 @@ class App:
     def wait_for(self, condition: str) -> None:
         """Wait until an expression over `app` holds."""
         self.page.wait_for_function(f"() => {condition}")
+
+    def restore(self) -> Any:
+        return self.do("() => app.session.restore()")
+
+    def reauthenticate(self, account: Account) -> Any:
+        return self.do("(password) => app.session.reauthenticate(password)", account.password)
 
     def events(self, kind: str) -> list[Any]:
         """Return the details of the events of a kind, in order."""

@@ -3,9 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Request
 
-from tests.browser.client_page import App, open_app
+from tests.browser.client_page import Asked, open_app
 from tests.browser.conftest import NewContext
 from tests.browser.harness import Complaints, Hospital
 from tests.servers import ValkeyServer
@@ -14,24 +13,6 @@ from tests.shifts.helpers import give_shift
 MINUTE = 60
 HOUR = 3600
 POLL = {"background": True}
-
-
-class Asked:
-    """The refreshes that a page has asked for."""
-
-    def __init__(self, app: App) -> None:
-        self._seen: list[str] = []
-        app.page.on("request", self._note)
-
-    def refreshes(self) -> int:
-        """Return how many there were since the last time."""
-        count = len(self._seen)
-        self._seen.clear()
-        return count
-
-    def _note(self, request: Request) -> None:
-        if request.method == "POST" and request.url.endswith("/refresh/"):
-            self._seen.append(request.url)
 
 
 @pytest.mark.parametrize("transport", ["cookie", "body"])
@@ -80,13 +61,13 @@ def test_a_reload_goes_on_with_the_session_and_no_token_is_kept_by_the_page(
     hospital: Hospital, new_context: NewContext
 ) -> None:
     app = open_app(new_context())
-    assert app.do("() => app.session.restore()")["status"] == "signed-out"
+    assert app.restore()["status"] == "signed-out"
     app.login(hospital.create_user())
     kept = app.page.evaluate("() => JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert "eyJ" not in kept
     assert "eyJ" not in app.page.evaluate("() => document.cookie")
     app.reload()
-    assert app.do("() => app.session.restore()")["status"] == "active"
+    assert app.restore()["status"] == "active"
     assert app.call() == 200
 
 
@@ -106,7 +87,7 @@ def test_polling_keeps_nobody_logged_in_and_the_screen_locks_after_a_warning(
     assert app.state["status"] == "locked"
     assert app.state["reason"] == "idle"
     assert app.call(**POLL)["reason"] == "idle"
-    unlocked = app.do("(password) => app.session.reauthenticate(password)", account.password)
+    unlocked = app.reauthenticate(account)
     assert unlocked["status"] == "active"
     assert unlocked["session"]["id"] != first
     assert app.call() == 200
@@ -125,7 +106,7 @@ def test_an_idle_user_whose_computer_slept_finds_the_same_screen_locked(
     assert app.call()["reason"] == "idle"
     assert app.events("ended") == [{"reason": "idle"}]
     assert (app.state["status"], app.state["user"]["email"]) == ("locked", account.email)
-    assert app.do("(password) => app.session.reauthenticate(password)", account.password)
+    assert app.reauthenticate(account)
     assert app.call() == 200
 
 
@@ -174,9 +155,9 @@ def test_the_screen_of_an_app_that_asks_for_it_locks_though_the_server_has_no_id
     hospital.let_pass(5, context)
     assert (app.state["status"], app.state["reason"]) == ("locked", "idle")
     app.reload()
-    assert app.do("() => app.session.restore()")["status"] == "locked"
+    assert app.restore()["status"] == "locked"
     assert app.call()["reason"] == "locked"
-    app.do("(password) => app.session.reauthenticate(password)", account.password)
+    app.reauthenticate(account)
     assert app.call() == 200
 
 
@@ -213,7 +194,7 @@ def test_the_password_in_place_before_the_absolute_end_goes_on_with_a_new_sessio
     hospital.let_pass(5, context)
     assert [warning["kind"] for warning in app.events("warning")] == ["absolute"]
     with app.page.expect_response(lambda answer: answer.request.method == "DELETE") as ended:
-        app.do("(password) => app.session.reauthenticate(password)", account.password)
+        app.reauthenticate(account)
     assert ended.value.status == 200
     hospital.let_pass(10 * MINUTE, context)
     assert app.call() == 200
