@@ -66,18 +66,19 @@ def login(args: dict[str, Any]) -> ResponseReturnValue:
     """Log in with e-mail and password.
 
     With transport `cookie` the refresh token is set as a cookie, for pages of this origin or of
-    one listed by name.
+    one listed by name. It replaces the cookie that is there, and ends another user's session in it.
 
     Unknown account, wrong password, other user type and disabled account are answered alike. Whom
     shifts bind gets 403 `outside_shift` outside them, and when the next one starts.
     """
     throttles.count_login(args["email"])
     by_cookie = args["transport"] == "cookie"
-    if by_cookie:
-        transport.demand_good_origin()
+    replaced = transport.to_be_replaced() if by_cookie else None
     device = Device(args.get("device_name"), web.address())
     attempt = Attempt(args["email"], args["password"], args.get("user_type"), device)
     grant = log_in(db.session(), attempt, now=web.now())
+    if replaced is not None and replaced.user_id != grant.user.id:
+        own.end_replaced(db.session(), replaced.sid, by=grant.user.id, now=web.now())
     return transport.answer(grant, by_cookie=by_cookie)
 
 

@@ -54,10 +54,14 @@ def verified(token: Presented) -> RefreshClaims:
     return claims
 
 
-def demand_good_origin() -> None:
-    """Let only pages that may use the cookie log in for one. Raises CsrfFailed."""
+def to_be_replaced() -> RefreshClaims | None:
+    """Let a page log in for a cookie; return whose session the present one holds, if any.
+
+    Raises CsrfFailed for a page that may not use cookies, InvalidRequest for two of them.
+    """
     if not csrf.is_from_good_origin():
         _refuse_page("origin", None)
+    return in_cookie()
 
 
 @contextmanager

@@ -60,6 +60,19 @@ def end_own(sql: Sql, user_id: int, sid: str, *, now: datetime) -> bool:
     return publish(entries)
 
 
+def end_replaced(sql: Sql, sid: str, *, by: int, now: datetime) -> bool:
+    """End the session whose cookie the login of somebody else has replaced; return as above.
+
+    Its refresh token is gone with the cookie, and who has left the workstation to the next user
+    must not stay logged in there.
+    """
+    with writing(sql):
+        this = Session.id == sid
+        reason, actor = EndReason.REVOKED, acting(by)
+        entries = end_sessions(sql, this, reason=reason, now=now, actor=actor, because="replaced")
+    return publish(entries)
+
+
 def list_own(
     sql: Sql, user_id: int, *, page: int, page_size: int, now: datetime
 ) -> tuple[Sequence[Session], int]:

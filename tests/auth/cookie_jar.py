@@ -69,7 +69,8 @@ class Browser:
         options = {} if body is None else {"json": body}
         where = path or f"/api/auth/{route}/"
         response = self.client.open(where, method=method, headers=given, **options)
-        self.keep(response)
+        if cookies is None:
+            self.keep(response)
         return response
 
     def header(self) -> str:

@@ -240,11 +240,49 @@ def test_logging_in_again_in_place_leaves_the_earlier_session_to_its_client(
     assert refreshed(browser.refresh())["session"]["id"] == again["session"]["id"]
 
 
+def test_another_users_login_ends_the_session_whose_cookie_it_replaces(
+    auth: Auth, browser: Browser, mine: dict[str, Any], sql: Sql
+) -> None:
+    next_user = auth.create_user("next@ward.example")
+    elsewhere = auth.tokens()
+    assert browser.login("next@ward.example", "not the password").status_code == 401
+    assert auth.me(mine["access"]).status_code == 200
+    theirs = browser.logged_in("next@ward.example")
+    assert auth.me(mine["access"]).get_json()["reason"] == "revoked"
+    for access in (theirs["access"], elsewhere["access"]):
+        assert auth.me(access).status_code == 200
+    (ended,) = events(sql, "session:revoked")
+    assert (ended.sid, ended.user_id) == (mine["session"]["id"], mine["user"]["id"])
+    assert (ended.actor, ended.reason) == (f"user:{next_user.id}", "revoked")
+    assert ended.detail == {"because": "replaced"}
+
+
+def test_a_forged_cookie_ends_no_session_at_a_login(
+    auth: Auth, browser: Browser, mine: dict[str, Any]
+) -> None:
+    auth.create_user("next@ward.example")
+    forged = browser.jar[REFRESH][:-4] + "AAAA"
+    credentials = {"email": "next@ward.example", "password": PASSWORD, "transport": "cookie"}
+    for cookies, status in ((f"{REFRESH}={forged}", 200), (f"{REFRESH}=x; {REFRESH}=y", 400)):
+        assert browser.send("login", credentials, cookies=cookies).status_code == status
+    assert auth.me(mine["access"]).status_code == 200
+
+
+def test_a_login_by_body_leaves_the_cookie_alone(
+    auth: Auth, browser: Browser, mine: dict[str, Any]
+) -> None:
+    auth.create_user("next@ward.example")
+    response = browser.login("next@ward.example", transport="body")
+    assert "Set-Cookie" not in response.headers
+    assert refreshed(browser.refresh())["session"]["id"] == mine["session"]["id"]
+
+
 def test_a_tab_of_the_former_user_cannot_go_on_with_the_next_ones_cookie(
     auth: Auth, browser: Browser, mine: dict[str, Any], sql: Sql
 ) -> None:
     auth.create_user("next@ward.example")
     theirs = browser.logged_in("next@ward.example")
+    assert auth.me(theirs["access"]).status_code == 200
     for act in (browser.refresh, browser.logout):
         response = act(csrf=mine["csrf_token"])
         assert response.status_code == 403

@@ -10,6 +10,7 @@ from typing import Any
 
 import schemathesis
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.transport import Response
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 
@@ -34,6 +35,9 @@ class Report:
     secrets: set[str] = field(default_factory=set)
     """Every password and token of a request or an answer."""
 
+    cookies: Counter[str] = field(default_factory=Counter)
+    """By operation id: how many good answers have set the cookies."""
+
     def total(self, status: int) -> int:
         """Return how many answers had that status."""
         return sum(found[status] for found in self.statuses.values())
@@ -43,11 +47,13 @@ class Report:
         for case_id, node in recorder.cases.items():
             case, interaction = node.value, recorder.interactions.get(case_id)
             self.secrets.update(_secrets(case.body))
+            self.secrets.update(filter(_is_token, (case.cookies or {}).values()))
             if interaction is not None and interaction.response is not None:
                 response = interaction.response
                 if case.method.upper() == case.operation.method.upper():  # not one tried on top
                     operation = case.operation.definition.raw["operationId"]
                     self.statuses[operation][response.status_code] += 1
+                    self.cookies[operation] += _sets_cookies(response)
                 self.secrets.update(_secrets(_json(response.content)))
         for checks in recorder.checks.values():
             for check in checks:
@@ -120,6 +126,14 @@ def _config(examples: int, checks: dict[str, Any]) -> SchemathesisConfig:
             check["expected-statuses"] = [*check["expected-statuses"], *of_all]
     checks = given["checks"] | checks
     return SchemathesisConfig.from_dict(given | {"seed": SEED, "checks": checks})
+
+
+def _sets_cookies(response: Response) -> bool:
+    return response.status_code == 200 and "set-cookie" in response.headers
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("eyJ")
 
 
 def _json(content: bytes) -> Any:

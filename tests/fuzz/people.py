@@ -17,6 +17,7 @@ from schemathesis import AuthContext, Case, GenerationMode
 from carelink_api import clock
 from carelink_api.api import rfc3339
 from carelink_api.clinical.fhir.accept import FHIR_JSON
+from tests.auth.cookie_jar import Browser
 from tests.auth_helper import PASSWORD, Account, Auth
 
 Live = dict[str, int]
@@ -26,6 +27,7 @@ Live = dict[str, int]
 """
 LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
 """Operations whose body carries a token, and the member that does."""
+BY_COOKIE = {"refresh", "logout"}
 NEW_PASSWORD = "seven umbrellas on the quay"
 
 _PLACES = count()
@@ -119,6 +121,7 @@ class Person:
         linked = case.meta is not None and case.meta.phase.name == "stateful"
         if operation == "login" and isinstance(body, dict):
             case.body = _no_other_type(body) | self._credentials()
+            case.headers["Origin"] = case.operation.base_url
         elif operation == "password" and isinstance(body, dict):
             case.body = body | {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
         elif operation == "break_glass" and isinstance(body, dict):
@@ -126,11 +129,21 @@ class Person:
             case.body = body | {"patient_id": asked_for, "password": PASSWORD}
         elif linked:
             return
+        elif operation in BY_COOKIE and self._valid[operation] % 4 == 3:
+            self._put_live_cookies(case)
         elif operation in LIVE_TOKENS and isinstance(body, dict):
             case.body = body | {LIVE_TOKENS[operation]: data["refresh"]}
         elif operation == "end_session":
             case.path_parameters = {"sid": self.log_in()["session"]["id"]}
         self._put_live_ids(case, data["access"])
+
+    def _put_live_cookies(self, case: Case) -> None:
+        """Send what the browser of another session of theirs would send, and no token else."""
+        browser = Browser(self.auth.app.test_client(use_cookies=False))
+        browser.logged_in(self.account.email)
+        case.body, case.cookies = {}, dict(browser.jar)
+        case.headers["Origin"] = case.operation.base_url
+        case.headers["X-CareLink-CSRF"] = browser.csrf
 
     def _put_live_ids(self, case: Case, access: str) -> None:
         """Put ids that are there into path and body, and the present version into If-Match."""

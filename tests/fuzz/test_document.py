@@ -136,6 +136,7 @@ def test_a_nurse_finds_nothing(ward: Ward) -> None:
     ward.assert_unharmed(report)
     assert set(report.phases) >= PHASES
     assert_it_went_deep(report, "nurse")
+    assert all(report.cookies[operation] for operation in ("login", "refresh", "logout"))
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)

@@ -29,6 +29,20 @@ def test_a_nurse_logs_in_through_the_proxy_refreshes_and_is_revoked_by_command(
         assert operator.exists(f"carelink:revoked:{{{sid}}}")
 
 
+def test_a_page_of_the_site_keeps_its_session_in_a_cookie(api: Api, user: Account) -> None:
+    """The origin is known through the proxy, its port with it."""
+    origin = str(api.http.base_url).rstrip("/")
+    body = {"email": user.email, "password": user.password, "transport": "cookie"}
+    for given, status in ((origin, 200), ("https://localhost", 403), (f"{origin}0", 403)):
+        login = api.http.post("/api/auth/login/", json=body, headers={"Origin": given})
+        assert login.status_code == status, login.text
+        if status == 200:
+            proof = {"Origin": given, "X-CareLink-CSRF": login.json()["csrf_token"]}
+    granted(api.http.post("/api/auth/refresh/", headers=proof))
+    assert api.http.post("/api/auth/logout/", headers=proof).status_code == 200
+    assert len(api.http.cookies.jar) == 0
+
+
 def test_it_is_ready_and_the_doctor_finds_nothing(site: Site, api: Api) -> None:
     def is_ready() -> bool:
         answer = api.http.get("/health/ready/")
