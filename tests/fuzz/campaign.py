@@ -53,7 +53,7 @@ class Report:
                 if case.method.upper() == case.operation.method.upper():  # not one tried on top
                     operation = case.operation.definition.raw["operationId"]
                     self.statuses[operation][response.status_code] += 1
-                    self.cookies[operation] += _sets_cookies(response)
+                    self.cookies[operation.removesuffix("_alias")] += _sets_cookies(response)
                 self.secrets.update(_secrets(_json(response.content)))
         for checks in recorder.checks.values():
             for check in checks:
