@@ -53,6 +53,10 @@ class Event(StrEnum):
     DENYLIST_FLUSHED = "denylist:flushed"
 
     PATIENTS_LISTED = "patients:listed"
+    BOARD_READ = "board:read"
+    CHART_READ = "chart:read"
+    PATIENT_FOUND = "patient:found"
+    """By the MRN; the record itself was not shown."""
     PATIENT_READ = "patient:read"
     PATIENT_CREATED = "patient:created"
     PATIENT_CHANGED = "patient:changed"

@@ -72,6 +72,8 @@ class Access:
     sql: Sql
     viewer: Viewer
     patient_ids: list[int] = field(default_factory=list)
+    ties: dict[Tie, int] = field(default_factory=dict)
+    """The viewer's to the patient whose chart was opened, each with the id of its cause."""
     detail: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome = Outcome.SUCCESS
     """What the event says where nothing is refused."""
@@ -82,6 +84,7 @@ class Access:
         One statement. Raises NotFound, Forbidden, InHandoff, BreakGlassAvailable.
         """
         patient, ties = self._look_up(patient_id, lock=action not in (Action.READ, Action.READ_LOG))
+        self.ties = ties
         match self._decide(ties, action):
             case Granted(basis):
                 self.detail |= {"basis": str(basis), "basis_id": ties[basis]}
@@ -127,6 +130,10 @@ class Access:
             raise NotFound()
         self.patient_ids = [patient_id]
         return row[0], ties_in(row)
+
+    def may(self, action: Action) -> bool:
+        """Say whether the viewer may do that, too, with the patient of `chart`."""
+        return isinstance(self._decide(self.ties, action), Granted)
 
     def may_admit_to(self, unit_id: int | None) -> None:
         """Allow a record of somebody new, in a unit or (None) in none.

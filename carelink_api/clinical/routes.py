@@ -3,6 +3,7 @@
 from .appointments.routes import bp as appointments
 from .break_glass.routes import bp as break_glass
 from .care_team.routes import bp as care_team
+from .charts.routes import bp as charts
 from .handoffs.routes import bp as handoffs
 from .notes.routes import bp as notes
 from .observations.routes import bp as observations
@@ -18,4 +19,5 @@ blueprints = (
     handoffs,
     notes,
     break_glass,
+    charts,
 )

@@ -48,7 +48,8 @@ function dress(element, props) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") {
-      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+      for (const [event, listener] of Object.entries(value))
+        element.addEventListener(event, listener);
     } else if (name === "dataset") {
       Object.assign(/** @type {HTMLElement} */ (element).dataset, value);
     } else if (PROPERTIES.has(name)) {
@@ -131,7 +132,11 @@ export function field(label, { kind = "text", hint, unit, options = [], ...props
     kind === "textarea"
       ? h("textarea", shared)
       : kind === "select"
-        ? h("select", shared, options.map(([value, text]) => h("option", { value }, text)))
+        ? h(
+            "select",
+            shared,
+            options.map(([value, text]) => h("option", { value }, text)),
+          )
         : h("input", { type: kind, ...shared });
   if (kind === "select" && props.value !== undefined) input.value = props.value;
   const fault = h("p", { class: "fault", id: faultId });
@@ -195,25 +200,54 @@ export async function busy(button, action) {
  * @param {ParentNode & Node} [options.within]
  * @returns {Opened}
  */
-export function openDialog({ title, body, actions, onSubmit, mayClose = () => true, required = false,
-                             className = "", within = document.body }) {
+export function openDialog({
+  title,
+  body,
+  actions,
+  onSubmit,
+  mayClose = () => true,
+  required = false,
+  className = "",
+  within = document.body,
+}) {
   const heading = uid("dialog");
   /** @type {(value: any) => void} */
   let settle = () => {};
-  const closed = new Promise((resolve) => { settle = resolve; });
+  const closed = new Promise((resolve) => {
+    settle = resolve;
+  });
   const dismiss = () => mayClose() && close();
-  const cross = h("button", { class: "button button-quiet button-small", type: "button",
-                              "aria-label": "Close", on: { click: dismiss } }, "✕");
+  const cross = h(
+    "button",
+    {
+      class: "button button-quiet button-small",
+      type: "button",
+      "aria-label": "Close",
+      on: { click: dismiss },
+    },
+    "✕",
+  );
   const parts = [
     h("div", { class: "dialog-head" }, h("h2", { id: heading }, title), !required && cross),
     h("div", { class: "dialog-body" }, body),
     actions && h("div", { class: "dialog-foot" }, actions),
   ];
-  const submit = (/** @type {SubmitEvent} */ event) => { event.preventDefault(); onSubmit?.(event); };
+  const submit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    onSubmit?.(event);
+  };
   const element = h(
     "dialog",
-    { class: className, "aria-labelledby": heading,
-      on: { cancel: (/** @type {Event} */ event) => { event.preventDefault(); if (!required) dismiss(); } } },
+    {
+      class: className,
+      "aria-labelledby": heading,
+      on: {
+        cancel: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          if (!required) dismiss();
+        },
+      },
+    },
     onSubmit ? h("form", { novalidate: true, on: { submit } }, parts) : parts,
   );
   /** @param {any} [value] */
@@ -238,8 +272,16 @@ export async function ask({ title, text, yes, no = "Cancel", danger = false }) {
     title,
     body: h("p", {}, text),
     actions: [
-      h("button", { class: "button", type: "button", on: { click: () => dialog.close(false) } }, no),
-      h("button", { class: `button ${way}`, type: "button", on: { click: () => dialog.close(true) } }, yes),
+      h(
+        "button",
+        { class: "button", type: "button", on: { click: () => dialog.close(false) } },
+        no,
+      ),
+      h(
+        "button",
+        { class: `button ${way}`, type: "button", on: { click: () => dialog.close(true) } },
+        yes,
+      ),
     ],
   });
   return (await dialog.closed) === true;
@@ -253,9 +295,11 @@ const SHOWN_MS = 6000;
  * @param {"" | "good" | "warn" | "bad"} [kind]
  */
 export function toast(text, kind = "good") {
-  const corner = document.querySelector(".toasts") ?? document.body.appendChild(
-    h("div", { class: "toasts", role: "status", "aria-live": "polite", popover: "manual" }),
-  );
+  const corner =
+    document.querySelector(".toasts") ??
+    document.body.appendChild(
+      h("div", { class: "toasts", role: "status", "aria-live": "polite", popover: "manual" }),
+    );
   const shown = h("div", { class: `toast toast-${kind}` }, text);
   corner.append(shown);
   const popover = /** @type {any} */ (corner);
@@ -286,7 +330,9 @@ export const clockTime = (at) => CLOCK.format(new Date(at));
  */
 export function dayTime(at, now = Date.now()) {
   const day = new Date(at).toDateString();
-  return day === new Date(now).toDateString() ? clockTime(at) : `${DAY.format(new Date(at))}, ${clockTime(at)}`;
+  return day === new Date(now).toDateString()
+    ? clockTime(at)
+    : `${DAY.format(new Date(at))}, ${clockTime(at)}`;
 }
 
 /**
@@ -294,7 +340,9 @@ export function dayTime(at, now = Date.now()) {
  * @param {string | number} at
  */
 export function date(at) {
-  return DATE.format(typeof at === "string" && at.length === 10 ? new Date(`${at}T12:00:00`) : new Date(at));
+  return DATE.format(
+    typeof at === "string" && at.length === 10 ? new Date(`${at}T12:00:00`) : new Date(at),
+  );
 }
 
 /**
@@ -306,7 +354,8 @@ export function duration(seconds) {
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
   if (minutes < 60) return `${minutes} min`;
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+  if (minutes < 48 * 60)
+    return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
   return `${Math.floor(minutes / 1440)} days`;
 }
 

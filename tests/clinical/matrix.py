@@ -124,6 +124,10 @@ MATRIX: dict[tuple[str, str], Row] = {
         401, (403, 200, 200, *NOBODY), HIDDEN, version=1),
     ("GET", "/api/patients/<id:patient_id>/access-log/"): Row(
         401, (200, 403, 403, *NOBODY), HIDDEN),
+    ("GET", "/api/board/"): Row(401, CARE + NO_LIST, CARE),
+    ("GET", "/api/patients/<id:patient_id>/chart/"): Row(401, CARE + NOBODY, GLASS),
+    ("POST", "/api/patients/find/"): Row(
+        401, CARE + NOBODY, (404, 200, 200), body=lambda live: {"mrn": live["mrn"]}),
     # Care teams.
     ("GET", "/api/patients/<id:patient_id>/care-team/"): Row(401, CARE + NOBODY, GLASS),
     ("POST", "/api/patients/<id:patient_id>/care-team/"): Row(

@@ -35,7 +35,7 @@ def served(app: Flask) -> Iterator[tuple[str, str]]:
 def live(ward: Ward) -> Live:
     """Ids that are there, of one patient."""
     unit_id, number = ward.unit(), 0
-    account, patient_id = ward.self_patient(unit_id=unit_id)
+    account, patient_id = ward.self_patient(unit_id=unit_id, mrn="LIVE-1")
     doctor = ward.doctor(email="hers@ward.example")
     nurse = ward.user("rostered@ward.example", "nurse")
     return {
@@ -45,6 +45,7 @@ def live(ward: Ward) -> Live:
         "number": number,
         "unit_id": unit_id,
         "patient_id": patient_id,
+        "mrn": "LIVE-1",
         "account": account,
         "doctor_id": doctor.id,
         "colleague_id": ward.user("colleague@ward.example", "doctor").id,

@@ -52,6 +52,7 @@ LIVE_BODIES: dict[str, Callable[[Live], dict[str, Any]]] = {
     "create_patient": lambda live: {"unit_id": live["unit_id"], "bed": None},
     "change_patient": lambda live: {"unit_id": live["unit_id"], "bed": None, "name": "Changed"},
     "admit_patient": lambda live: {"unit_id": live["unit_id"], "bed": None},
+    "find_patient": lambda live: {"mrn": f"FUZZ-{live['mrn_number']}"},
     "add_care_team_member": lambda live: {
         "user_id": live["colleague_id"], "role": "attending", "starts_at": None, "ends_at": None,
     },

@@ -56,7 +56,8 @@ class Ward:
         ward = ClinicalWard(self.auth.app)
         unit_id = ward.unit("ICU")
         own = account.id if account.user_type == "patient" else None
-        patient_id = ward.patient(unit_id=unit_id, user_id=own, version=UNGUESSED)
+        patient_id = ward.patient(unit_id=unit_id, user_id=own, version=UNGUESSED,
+                                  mrn=f"FUZZ-{account.id}")  # fmt: skip
         live = ward.records(patient_id, account)
         if account.user_type == "nurse":
             live |= {"shift_id": ward.on_shift(account, unit_id)}
@@ -75,6 +76,7 @@ class Ward:
             "closed_patient_id": closed_id,
             "grant_id": ward.grant(account, closed_id),
             "patient_id": patient_id,
+            "mrn_number": account.id,
             "member_id": member_id,
             "appointment_id": ward.appointment(theirs, patient_id, version=UNGUESSED),
             "cancel_appointment.appointment_id": ward.appointment(theirs, patient_id),
@@ -174,6 +176,9 @@ NOBODY: set[str] = set()
 """An administrator or a charge nurse may, and none of who fuzzes is one."""
 MAY = {
     "list_patients": {"patient", "nurse", "doctor"},
+    "read_board": {"patient", "nurse", "doctor"},
+    "read_chart": {"patient", "nurse", "doctor"},
+    "find_patient": {"patient", "nurse", "doctor"},
     "read_patient": {"patient", "nurse", "doctor"},
     "create_patient": {"nurse", "doctor"},
     "change_patient": {"nurse", "doctor"},

@@ -103,6 +103,13 @@ def read_owner(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime
         return {"owner": {"id": row.id, "name": row.name}, "since": row.since}
 
 
+def pending_of(sql: Sql, patient_id: int) -> Shown | None:
+    """Return a patient's handoff that nobody has accepted yet, or None; within an access."""
+    asked = _SHOWN.where(Handoff.patient_id == patient_id, Handoff.status == "pending")
+    row = sql.execute(asked).one_or_none()
+    return row and _shown(row)
+
+
 def one(access: Access, patient_id: int, handoff_id: int) -> Shown:
     """Return what is shown of a patient's handoff. Raises NotFound."""
     asked = _SHOWN.where(Handoff.id == handoff_id, Handoff.patient_id == patient_id)

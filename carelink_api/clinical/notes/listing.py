@@ -98,6 +98,13 @@ def list_versions(
         return found.map(_shown)
 
 
+def latest_of(sql: Sql, patient_id: int, most: int) -> list[Shown]:
+    """Return a patient's latest notes, each as it reads now; within an access."""
+    asked = _NEWEST.where(Note.patient_id == patient_id)
+    rows = sql.execute(asked.order_by(Note.created_at.desc(), Note.id.desc()).limit(most))
+    return [_shown(row) for row in rows]
+
+
 def one(access: Access, patient_id: int, note_id: int) -> Shown:
     """Return what is shown of a patient's note. Raises NotFound."""
     asked = _NEWEST.where(Note.id == note_id, Note.patient_id == patient_id)

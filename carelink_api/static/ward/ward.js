@@ -1,5 +1,100 @@
-// The ward workstation.
+// The ward workstation: who is here, and what is shown to them.
+//
+// Everything that belongs to somebody hangs on one Desk. It is cleared away as a whole when their
+// session is over, and put out of sight while the screen is locked.
 
+import { createSession } from "../session.js";
 import { $, fill, h } from "../ui.js";
+import { Desk } from "./desk.js";
+import { putAway, showLock } from "./lock.js";
+import { showLogin, workstation } from "./login.js";
 
-fill($("#app"), h("main", { id: "main", class: "page" }, h("h1", {}, "CareLink")));
+const LOCK_AFTER_SECONDS = 10 * 60; // where the session's profile has no idle timeout of its own
+
+const root = $("#app");
+const session = createSession({
+  transport: "cookie",
+  lockAfterSeconds: LOCK_AFTER_SECONDS,
+  deviceName: workstation() || undefined,
+});
+/** @type {Desk | null} */
+let desk = null;
+/** @type {(() => void) | null} */
+let putBack = null;
+/** What is on the screen: a status and whose. */
+let shown = "";
+
+function show() {
+  const { status, user, reason } = session.state;
+  const wanted = `${status} ${user?.id ?? ""} ${status === "active" ? "" : reason}`;
+  if (wanted === shown) return desk?.onSession();
+  shown = wanted;
+  if (status === "active" && user) return open(user.id);
+  if (status === "locked") return lock();
+  clear();
+  if (status === "signed-out") return showLogin(root, session, reason);
+  return waiting();
+}
+
+/** @param {number} userId */
+function open(userId) {
+  if (desk && desk.user.id !== userId) clear();
+  if (desk && putBack) {
+    putBack();
+    putBack = null;
+    return desk.wake();
+  }
+  fill(root);
+  desk ??= new Desk(session, root);
+  return desk.open();
+}
+
+function lock() {
+  if (desk && !putBack) {
+    desk.sleep();
+    putBack = putAway(root);
+  }
+  showLock(root, session, { unsaved: desk?.drafts.size ?? 0, leave: () => session.logout() });
+}
+
+/** Let go of everything that was somebody's. */
+function clear() {
+  desk?.close();
+  desk = null;
+  putBack = null;
+  document.querySelectorAll("dialog, .toasts").forEach((each) => each.remove());
+  fill(root);
+}
+
+function waiting() {
+  fill(
+    root,
+    h(
+      "main",
+      { id: "main", class: "welcome" },
+      h(
+        "p",
+        { class: "row", role: "status" },
+        h("span", { class: "spinner", "aria-hidden": "true" }),
+        "Connecting to CareLink …",
+      ),
+    ),
+  );
+}
+
+session.addEventListener("change", show);
+session.addEventListener("warning", (event) =>
+  desk?.onWarning(/** @type {CustomEvent} */ (event).detail),
+);
+session.addEventListener("offline", () => desk?.onReachable(false));
+session.addEventListener("online", () => desk?.onReachable(true));
+addEventListener("beforeunload", (event) => {
+  if (desk?.drafts.size) event.preventDefault();
+});
+// A page that comes back from the browser's memory may be another user's by now.
+addEventListener("pagehide", () => root.replaceChildren());
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+waiting();
+session.restore().catch(() => {}); // it goes on trying: until then nobody knows who is here

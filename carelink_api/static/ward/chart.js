@@ -1,0 +1,238 @@
+// One chart: who it is, how the vital signs went, notes, handoff, and who looks after the patient.
+
+import { clockTime, date, dayTime, explain, fill, h } from "../ui.js";
+import { isOver } from "./api.js";
+import { years } from "./board_table.js";
+import { notes, pending, team } from "./chart_parts.js";
+import { giveBack, showGlass } from "./glass.js";
+import { giveHandoff, recordSigns, writeNote } from "./records.js";
+import { trends } from "./trends.js";
+import { BASES } from "./words.js";
+
+/** @typedef {{id: number, name: string}} Person */
+/** @typedef {{id: number, situation: string, background: string, assessment: string, recommendation: string,
+ *   given_by: Person, given_at: string}} Handoff */
+/** @typedef {{id: number, category: string, text: string, because: string | null, number: number, created_at: string,
+ *   signed_by: Person, signed_at: string}} Note */
+/** @typedef {{patient: import("./board.js").Patient, basis: string, break_glass: {id: number, expires_at: string} | null,
+ *   may: string[], since: string, until: string, trends: import("./trends.js").Trend[], notes: Note[],
+ *   owner: Person | null, pending_handoff: Handoff | null, care_team: (Person & {role: string})[]}} Chart */
+/** @typedef {{desk: import("./desk.js").Desk, chart: Chart, again: () => Promise<void>, redraw: () => void}} Shown */
+
+/** What a draft is called, by the button that begins it. @type {Record<string, string>} */
+const DRAFTS = { record: "signs", write: "note", give: "handoff" };
+
+/**
+ * @param {import("./desk.js").Desk} desk
+ * @param {Element} main
+ * @param {number} patientId
+ * @param {AbortSignal} signal
+ */
+export function showChart(desk, main, patientId, signal) {
+  let hours = 24;
+  document.title = "CareLink – chart";
+  fill(
+    main,
+    back(desk),
+    h(
+      "div",
+      { class: "stack", "aria-busy": "true" },
+      h("div", { class: "skeleton skeleton-tall" }),
+      h("div", { class: "skeleton skeleton-tall" }),
+    ),
+  );
+
+  async function refresh(background = false) {
+    try {
+      const chart = await desk.api.get(`/api/patients/${patientId}/chart/?hours=${hours}`, {
+        background,
+        signal,
+      });
+      const shown = { desk, chart, again: refresh, redraw: () => draw(shown) };
+      draw(shown);
+    } catch (error) {
+      if (!isOver(error)) refuse(error);
+    }
+  }
+
+  /** @param {Shown} shown */
+  function draw(shown) {
+    const at = scrollY;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.id;
+    const choose = (/** @type {number} */ chosen) => {
+      hours = chosen;
+      refresh();
+    };
+    fill(
+      main,
+      back(desk),
+      head(shown),
+      glass(shown),
+      pending(shown),
+      h(
+        "div",
+        { class: "split chart" },
+        h(
+          "section",
+          { class: "stack", "aria-label": "Vital signs" },
+          trends(shown.chart, hours, choose),
+        ),
+        h("div", { class: "stack" }, notes(shown), team(shown)),
+      ),
+    );
+    scrollTo(0, at);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  /** @param {any} error */
+  function refuse(error) {
+    if (error?.problem?.code === "break_glass_available") {
+      fill(main, back(desk), closed(desk, patientId));
+    } else {
+      const text = error?.status === 404 ? "This record is not open to you." : explain(error);
+      fill(
+        main,
+        back(desk),
+        h("div", { class: "card empty", role: "alert" }, h("strong", {}, text)),
+      );
+    }
+  }
+
+  refresh();
+  return { refresh };
+}
+
+/** @param {import("./desk.js").Desk} desk */
+function back(desk) {
+  return h(
+    "p",
+    { class: "crumb" },
+    h(
+      "button",
+      {
+        class: "link-button",
+        type: "button",
+        id: "back",
+        on: { click: () => desk.go({ name: "board" }) },
+      },
+      "← All patients",
+    ),
+  );
+}
+
+/**
+ * @param {import("./desk.js").Desk} desk
+ * @param {number} patientId
+ */
+function closed(desk, patientId) {
+  return h(
+    "div",
+    { class: "card empty" },
+    h("strong", {}, "You have no care relationship with this patient."),
+    h("p", {}, "In an emergency you may open the record all the same. It is logged and reviewed."),
+    h(
+      "button",
+      {
+        class: "button button-danger",
+        type: "button",
+        on: { click: () => showGlass(desk, patientId) },
+      },
+      "Break the glass",
+    ),
+  );
+}
+
+/** @param {Shown} shown */
+function head({ desk, chart, again, redraw }) {
+  const { patient, may, owner } = chart;
+  const born = patient.birth_date
+    ? `${date(patient.birth_date)} (${years(patient.birth_date, desk.session.now())})`
+    : "unknown";
+  const may_ = (/** @type {string} */ what) => may.includes(what);
+  const hand =
+    may_("hand_over") &&
+    !chart.pending_handoff &&
+    (!owner || owner.id === desk.user.id || may_("take_over"));
+  /** @type {[string, string, string, () => Promise<unknown>][]} */
+  const acts = [];
+  if (may_("write"))
+    acts.push(["record", "Record vital signs", "button-primary", () => recordSigns(desk, patient)]);
+  if (may_("write")) acts.push(["write", "Write note", "", () => writeNote(desk, patient)]);
+  if (hand) acts.push(["give", "Hand over", "", () => giveHandoff(desk, patient)]);
+  return h(
+    "header",
+    { class: "card chart-head" },
+    h(
+      "div",
+      { class: "chart-who" },
+      h("span", { class: "chart-bed" }, h("span", { class: "small" }, "Bed"), patient.bed ?? "–"),
+      h(
+        "div",
+        {},
+        h("h1", {}, patient.name),
+        h(
+          "dl",
+          { class: "chart-facts" },
+          fact("Born", born),
+          fact("MRN", patient.mrn),
+          fact("Unit", patient.unit?.name ?? "none"),
+          patient.admitted_at && fact("Admitted", dayTime(patient.admitted_at)),
+          patient.discharged_at && fact("Discharged", dayTime(patient.discharged_at)),
+          fact("Nurse", owner ? (owner.id === desk.user.id ? "You" : owner.name) : "nobody yet"),
+          fact("Open because", BASES[chart.basis] ?? chart.basis),
+        ),
+      ),
+    ),
+    acts.length > 0 &&
+      h(
+        "div",
+        { class: "row chart-acts" },
+        acts.map(([id, text, way, act]) =>
+          h(
+            "button",
+            {
+              id: `act-${id}`,
+              class: `button ${way}`,
+              type: "button",
+              on: {
+                click: async () => {
+                  if (await act()) await again();
+                  else redraw();
+                },
+              },
+            },
+            text,
+            desk.drafts.has(`${DRAFTS[id]} ${patient.id}`) &&
+              h("span", { class: "badge badge-warn" }, "draft"),
+          ),
+        ),
+      ),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+
+/** @param {Shown} shown */
+function glass({ desk, chart }) {
+  const grant = chart.break_glass;
+  if (!grant) return null;
+  return h(
+    "div",
+    { class: "notice notice-bad", role: "status" },
+    h(
+      "p",
+      {},
+      h("strong", {}, "Emergency access "),
+      `until ${clockTime(grant.expires_at)}. Everything you open here is logged and reviewed.`,
+    ),
+    h(
+      "button",
+      { class: "button", type: "button", on: { click: () => giveBack(desk, grant.id) } },
+      "Give back now",
+    ),
+  );
+}
