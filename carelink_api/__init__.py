@@ -23,6 +23,9 @@ from .database import background_engine, engine_options
 from .extensions import api, db, migrate
 from .fields import IdConverter
 from .ops import cli
+from .ops.api.numbers import EXTENSION as MINUTE_COUNTS
+from .ops.api.numbers import MinuteCounts
+from .ops.api.routes import bp as operations_blueprint
 from .ops.docs_page import bp as docs_blueprint
 from .ops.metrics_page import bp as metrics_blueprint
 from .ops.pages import bp as pages_blueprint
@@ -62,6 +65,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     api.register_blueprint(jwks_blueprint)
     for blueprint in clinical_blueprints:
         api.register_blueprint(blueprint)
+    api.register_blueprint(operations_blueprint)
     app.register_blueprint(docs_blueprint)
     app.register_blueprint(pages_blueprint)
     app.register_blueprint(ops_blueprint)
@@ -105,6 +109,7 @@ def _wire(
     beating, writing = PulseThread(pulse), ActivityThread(activity, denylist.probe)
 
     app.extensions[auth_tokens.EXTENSION] = tokens
+    app.extensions[MINUTE_COUNTS] = MinuteCounts()
     app.extensions[PASSWORDS] = PasswordHasher(settings)
     app.extensions[RUNTIME] = Runtime(
         denylist=denylist,

@@ -220,6 +220,9 @@ class ProblemSchema(ma.Schema):
         metadata={"description": "With outside_shift: when the next shift starts; null: none."},
     )
     error = ma.fields.String(metadata={"description": "With 400 at logout: Invalid token."})
+    selected = ma.fields.Integer(
+        metadata={"description": "With selection_grew: how many sessions match now."}
+    )
 
 
 class CareLinkApi(Api):

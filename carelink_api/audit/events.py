@@ -52,6 +52,16 @@ class Event(StrEnum):
 
     DENYLIST_FLUSHED = "denylist:flushed"
 
+    SESSIONS_SEARCHED = "sessions:searched"
+    TRAIL_READ = "trail:read"
+    REVOCATION_PREVIEWED = "revocation:previewed"
+    REVOCATION_BEGUN = "revocation:begun"
+    """Before anything ends; each session that does leaves its own event."""
+    REVOCATION_FINISHED = "revocation:finished"
+    """As far as one call came: how many it ended, and how many remain."""
+    OPERATION_REFUSED = "operation:refused"
+    """Somebody who does not operate asked for it, or gave no fresh credential."""
+
     PATIENTS_LISTED = "patients:listed"
     BOARD_READ = "board:read"
     CHART_READ = "chart:read"

@@ -27,7 +27,7 @@ from .output import (
     tell,
     yes_option,
 )
-from .redis_facts import Facts, nodes, patient_denylist, product
+from .redis_facts import Facts, described, nodes, patient_denylist
 
 denylist = CommandGroup("denylist", help="The Redis side of revocation.")
 
@@ -155,21 +155,13 @@ def _should_hold(sql: Sql, now: datetime) -> int:
 
 
 def _server(name: str, facts: Facts) -> Row:
-    """Return one node's row; None for what a managed server keeps to itself."""
-    uptime, used = facts.get("uptime_in_seconds"), facts.get("used_memory")
-    limit = facts.get("maxmemory")
-    return {
-        "node": name,
-        "server": " ".join(product(facts)),
-        "role": "primary" if facts.get("role") == "master" else facts.get("role"),
-        "uptime_seconds": uptime,
+    """Return one node's row."""
+    row = described(name, facts)
+    uptime, limit = row["uptime_seconds"], row["maxmemory_bytes"]
+    return row | {
         "uptime_days": None if uptime is None else round(uptime / 86400, 1),
-        "used_memory_bytes": used,
-        "memory": _mib(used),
-        "maxmemory_bytes": limit,
+        "memory": _mib(row["used_memory_bytes"]),
         "limit": "none" if limit == 0 else _mib(limit),
-        "policy": facts.get("maxmemory_policy"),
-        "append_only": bool(facts["aof_enabled"]) if "aof_enabled" in facts else None,
     }
 
 

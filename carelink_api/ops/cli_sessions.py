@@ -11,9 +11,7 @@ from sqlalchemy.orm import Session as Sql
 from .. import clock
 from ..accounts import service
 from ..accounts.models import Unit, User, UserType
-from ..config import Settings
 from ..extensions import db, settings
-from ..sessions.lifetimes import idle_deadline
 from ..sessions.models import Session
 from ..sessions.revoking import Selection, count_selected, revoke
 from .output import (
@@ -28,6 +26,7 @@ from .output import (
     tell,
     yes_option,
 )
+from .session_facts import facts
 
 sessions = CommandGroup("sessions", help="Who is logged in, and ending sessions.")
 
@@ -88,8 +87,8 @@ def revoke_selected(
     selected = count_selected(sql, selection, now=clock.now())
     sql.rollback()  # no transaction stays open while a person thinks
     if dry_run:
-        facts = {"selected": selected, "ended": 0, "pending": False, "dry_run": True}
-        tell(f"Would end {_sessions(selected)}; nothing was done.", facts, as_json)
+        result = {"selected": selected, "ended": 0, "pending": False, "dry_run": True}
+        tell(f"Would end {_sessions(selected)}; nothing was done.", result, as_json)
         return
     if selected:
         ask(f"End {_sessions(selected)}?", yes=yes)
@@ -108,9 +107,9 @@ def _revoke_all(sql: Sql, selection: Selection, why: str, selected: int, as_json
                 progress.update(bar, completed=ended, total=max(selected, ended))
         except KeyboardInterrupt:
             raise click.ClickException(_stopped(sql, selection, ended)) from None
-    facts = {"selected": selected, "ended": ended, "pending": pending, "dry_run": False}
+    result = {"selected": selected, "ended": ended, "pending": pending, "dry_run": False}
     words = f"Ended {_sessions(ended)}." if ended else "No live session matches; none was ended."
-    tell(words + (PENDING if pending else ""), facts, as_json)
+    tell(words + (PENDING if pending else ""), result, as_json)
 
 
 def _stopped(sql: Sql, selection: Selection, ended: int) -> str:
@@ -171,7 +170,12 @@ def _rows(
         .limit(limit)
     )
     for session, email, user_type, unit in found:
-        yield {"email": email, "user_type": user_type, "unit": unit, **_facts(session, now)}
+        yield {
+            "email": email,
+            "user_type": user_type,
+            "unit": unit,
+            **facts(session, settings(), now),
+        }
 
 
 def _count(sql: Sql, filters: list[ColumnElement[bool]]) -> int:
@@ -179,36 +183,6 @@ def _count(sql: Sql, filters: list[ColumnElement[bool]]) -> int:
     return sql.execute(
         people.outerjoin(Unit, User.unit_id == Unit.id).where(*filters)
     ).scalar_one()  # fmt: skip
-
-
-def _facts(session: Session, now: datetime) -> Row:
-    idle_at = _idle_at(session, settings())
-    return {
-        "sid": session.id,
-        "user_id": session.user_id,
-        "profile": session.profile,
-        "device_name": session.device_name,
-        "address": session.address,
-        "started_at": session.started_at,
-        "last_active_at": session.last_active_at,
-        "idle_at": idle_at,
-        "expires_at": session.expires_at,
-        "shift_ends_at": session.shift_ends_at,
-        "refuse_from": session.refuse_from,
-        "generation": session.generation,
-        "state": _state(session, idle_at, now),
-    }
-
-
-def _idle_at(session: Session, running: Settings) -> datetime | None:
-    return idle_deadline(session.last_active_at, running.session_profiles[session.profile].idle)
-
-
-def _state(session: Session, idle_at: datetime | None, now: datetime) -> str:
-    """Return `live`, or why it is refused although the housekeeper has not ended it yet."""
-    if session.refuse_from is not None and session.refuse_from <= now:
-        return "refused"
-    return "idle" if idle_at is not None and idle_at < now else "live"
 
 
 def _sessions(count: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
@@ -45,17 +46,24 @@ def sids_of(sql: Sql, user_id: int) -> frozenset[str]:
     return frozenset(sql.scalars(select(Session.id).where(Session.user_id == user_id)))
 
 
-def count_held(denylist: Denylist, of: frozenset[str] | None = None) -> Held:
-    """Count the entries, of these sessions only where `of` is given. Raises RedisError."""
+def count_held(
+    denylist: Denylist, of: frozenset[str] | None = None, *, at_most: int | None = None
+) -> Held:
+    """Count the entries, of these sessions only where `of` is given. Raises RedisError.
+
+    Where `at_most` is given it stops there: who counts them for a page cannot wait for millions.
+    """
     sessions = tokens = 0
-    for key in _keys(denylist, of):
+    for key in islice(_keys(denylist, of), at_most):
         is_token = parse_key(key)[1] is not None
         tokens += is_token
         sessions += not is_token
     return Held(sessions, tokens)
 
 
-def record_flush(sql: Sql, before: Held, *, user_id: int | None, now: datetime, actor: str) -> None:
+def record_flush(
+    sql: Sql, before: Held, *, user_id: int | None, now: datetime, actor: str, **detail: Any
+) -> None:
     """Write the audit event, before anything goes: no flush is without its trace.
 
     Raises SQLAlchemyError while the database does not answer.
@@ -69,6 +77,7 @@ def record_flush(sql: Sql, before: Held, *, user_id: int | None, now: datetime, 
             user_id=user_id,
             sessions=before.sessions,
             tokens=before.tokens,
+            **detail,
         )
 
 

@@ -26,15 +26,25 @@ _UNREACHABLE = (RedisConnectionError, RedisTimeout, RedisClusterException)
 
 
 @contextmanager
+def answering_denylist(settings: Settings) -> Iterator[Denylist]:
+    """Give a denylist whose Redis has been seen to answer, with longer time-outs than a request's.
+
+    Raises STORE_ERRORS.
+    """
+    with closing(redis_client.build(settings.redis_url, timeout_seconds=TIMEOUT_SECONDS)) as to:
+        to.ping()
+        yield Denylist(to, leeway=settings.leeway)
+
+
+@contextmanager
 def patient_denylist(settings: Settings) -> Iterator[Denylist]:
-    """Give a denylist whose Redis has been seen to answer; fail in one sentence where it stops.
+    """Give the same to a command; fail in one sentence where Redis stops answering.
 
     Raises ClickException.
     """
     try:
-        with closing(redis_client.build(settings.redis_url, timeout_seconds=TIMEOUT_SECONDS)) as to:
-            to.ping()
-            yield Denylist(to, leeway=settings.leeway)
+        with answering_denylist(settings) as denylist:
+            yield denylist
     except STORE_ERRORS as error:
         raise click.ClickException(sentence(error)) from error
 
@@ -53,6 +63,20 @@ def nodes(client: Client) -> dict[str, Facts]:
     Raises RedisError, RedisClusterException.
     """
     return {name: server.info() for name, server in redis_client.primaries(client).items()}
+
+
+def described(name: str, facts: Facts) -> dict[str, Any]:
+    """Return what matters of one node; None for what a managed server keeps to itself."""
+    return {
+        "node": name,
+        "server": " ".join(product(facts)),
+        "role": "primary" if facts.get("role") == "master" else facts.get("role"),
+        "uptime_seconds": facts.get("uptime_in_seconds"),
+        "used_memory_bytes": facts.get("used_memory"),
+        "maxmemory_bytes": facts.get("maxmemory"),
+        "policy": facts.get("maxmemory_policy"),
+        "append_only": bool(facts["aof_enabled"]) if "aof_enabled" in facts else None,
+    }
 
 
 def times(client: Client) -> dict[str, datetime]:

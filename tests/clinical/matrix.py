@@ -46,6 +46,7 @@ NO_LIST = (403, 403, 403)
 _NOTES = "/api/patients/<id:patient_id>/notes/"
 _HANDOFFS = "/api/patients/<id:patient_id>/handoffs/"
 REVIEWERS = (403, 403, 403, 403, 200, 403)
+OPERATORS = (403, 403, 403, 403, 403, 200)
 ROSTER = (403, 404, 403, 403, 200, 403)
 _ONE_OBSERVATION = "/api/patients/<id:patient_id>/observations/<id:observation_id>/"
 
@@ -187,6 +188,17 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/api/units/<id:unit_id>/sessions/"): Row(401, ROSTER),
     ("POST", "/api/units/<id:unit_id>/sessions/end/"): Row(
         401, ROSTER, body=lambda _: {"reason": "Left open"}),
+    # Operations: for operators alone.
+    ("GET", "/api/ops/numbers/"): Row(401, OPERATORS),
+    ("GET", "/api/ops/sessions/"): Row(401, OPERATORS),
+    ("POST", "/api/ops/revocations/"): Row(
+        401, OPERATORS, body=lambda _: {"everyone": True, "dry_run": True, "reason": "A drill"}),
+    ("GET", "/api/ops/denylist/"): Row(401, OPERATORS),
+    ("POST", "/api/ops/denylist/flush/"): Row(
+        401, OPERATORS, body=lambda _: {"reason": "A drill"}),
+    ("GET", "/api/ops/events/"): Row(401, OPERATORS),
+    ("GET", "/api/ops/break-glass/"): Row(401, OPERATORS),
+    ("GET", "/api/ops/health/"): Row(401, OPERATORS),
     # Appointments.
     ("GET", "/api/appointments/"): Row(401, CARE + NO_LIST, CARE),
     ("POST", "/api/appointments/"): Row(

@@ -1,0 +1,1 @@
+"""The operations API: what the console shows, and what it can do."""

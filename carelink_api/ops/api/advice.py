@@ -1,0 +1,91 @@
+"""What is wrong with the stores, what it means for those who work, and what to do: a pure rule."""
+
+from dataclasses import dataclass
+
+from ..health import Readiness
+
+OK, WARN, BAD = "ok", "warn", "bad"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, in words for somebody who has just been woken up."""
+
+    name: str
+    state: str
+    found: str
+    means: str = ""
+    mend: str = ""
+
+
+def advise(readiness: Readiness, *, breaker_open: bool, overdue: int | None) -> list[Finding]:
+    """Return a finding for each store and process. `overdue`: see `housekeeper`."""
+    return [
+        database(readiness),
+        redis(readiness, breaker_open=breaker_open),
+        pulse(readiness),
+        housekeeper(overdue),
+    ]
+
+
+def database(readiness: Readiness) -> Finding:
+    if not readiness.database.ok:
+        return Finding(
+            "database", BAD, "The database does not answer.",
+            "Nobody can log in or refresh. Who is in goes on until the access token expires, "
+            "5 to 30 minutes.",
+            "See that PostgreSQL runs and takes connections, and that its disk is not full. "
+            "Nothing has to be done here afterwards.",
+        )  # fmt: skip
+    if not readiness.database.migrated:
+        return Finding(
+            "database", BAD, "The database is not at the migration of this version.",
+            "Some requests may fail.", "Run: flask --app wsgi db upgrade",
+        )  # fmt: skip
+    return Finding("database", OK, "Answers.")
+
+
+def redis(readiness: Readiness, *, breaker_open: bool) -> Finding:
+    if not readiness.redis.ok or breaker_open:
+        return Finding(
+            "redis", BAD if not readiness.pulse.ok else WARN,
+            "Redis does not answer." if not readiness.redis.ok else "A node of Redis fails.",
+            "Nobody is thrown out and nobody who was revoked gets in: the workers ask the "
+            "database. Throttles count in each worker.",
+            "See that Redis runs and is not full. When it is back, the housekeeper writes what it "
+            "has missed.",
+        )  # fmt: skip
+    if readiness.redis.warnings:
+        return Finding(
+            "redis", WARN, "Answers, but: " + " ".join(readiness.redis.warnings),
+            "Revocations hold all the same; the first line of defence may forget them.",
+            "Change the setting when there is time.",
+        )  # fmt: skip
+    return Finding("redis", OK, "Answers.")
+
+
+def pulse(readiness: Readiness) -> Finding:
+    known = readiness.pulse
+    if known.ok:
+        return Finding("pulse", OK, f"Looked {known.age_seconds} s ago; remembers {known.size}.")
+    return Finding(
+        "pulse", WARN if readiness.redis.ok else BAD,
+        "This worker has not read from the database which sessions have ended, for more than "
+        "a second.",
+        "With Redis there, revocations hold. Without it, requests are answered 503 after a second.",
+        "Look at the database first. If it is well, look at this worker's log.",
+    )  # fmt: skip
+
+
+def housekeeper(overdue: int | None) -> Finding:
+    """`overdue`: sessions whose time was over two minutes ago and that nobody has ended yet."""
+    if overdue is None:
+        return Finding("housekeeper", WARN, "Not known: the database does not answer.",
+                       "", "Look at the database first.")  # fmt: skip
+    if overdue:
+        return Finding(
+            "housekeeper", WARN, f"{overdue} sessions were over two minutes ago and not yet ended.",
+            "They are refused all the same. Redis does not learn what it has missed.",
+            "See that the housekeeper runs: flask --app wsgi housekeep",
+        )  # fmt: skip
+    return Finding("housekeeper", OK, "Nothing waits for it.")

@@ -1,0 +1,77 @@
+"""Who operates, and what every use case of an operator leaves in the audit trail."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session as Sql
+
+from ...accounts import service as accounts
+from ...accounts.models import UserType
+from ...audit.events import Event, Outcome
+from ...audit.record import acting, record
+from ...auth.step_up import InsufficientUserAuthentication, is_fresh, verify_own_password
+from ...database import writing
+from ...errors import Forbidden
+from ...sessions.claims import AccessClaims
+from ...sessions.starting import lock_user
+
+OPERATORS = frozenset({UserType.OPS})
+"""Not admins: who manages accounts and judges emergencies does not also end everybody's sessions,
+and sees a unit's only (`/api/units/…`). Fewer accounts whose theft would reach everything."""
+
+
+def demand_operator(sql: Sql, claims: AccessClaims, *, now: datetime) -> None:
+    """Let operators pass. Raises Forbidden, after it has been audited."""
+    if claims.user_type in OPERATORS:
+        return
+    with writing(sql):
+        record_act(sql, claims, Event.OPERATION_REFUSED, now, outcome=Outcome.REFUSED,
+                   reason="not_an_operator")  # fmt: skip
+    raise Forbidden()
+
+
+def demand_fresh_credential(
+    sql: Sql, claims: AccessClaims, password: str | None, *, now: datetime, purpose: str
+) -> None:
+    """Demand a login of the last five minutes, or the password, for what cannot be undone.
+
+    Raises InsufficientUserAuthentication, InvalidCredentials; either leaves an event.
+    """
+    if password is not None:
+        known = verify_own_password(sql, password, claims, now=now, purpose=purpose)
+        with writing(sql):  # nothing has changed since
+            lock_user(sql, claims.user_id, known.password_hash, will_write=known.has_failures)
+            if known.has_failures:
+                accounts.record_success(sql, claims.user_id)
+        return
+    if is_fresh(claims, now):
+        return
+    with writing(sql):
+        record_act(sql, claims, Event.OPERATION_REFUSED, now, outcome=Outcome.REFUSED,
+                   reason="credential_not_fresh", purpose=purpose)  # fmt: skip
+    raise InsufficientUserAuthentication()
+
+
+def record_act(
+    sql: Sql,
+    claims: AccessClaims,
+    event: Event,
+    now: datetime,
+    *,
+    outcome: Outcome = Outcome.SUCCESS,
+    reason: str | None = None,
+    **detail: Any,
+) -> None:
+    """Record what the operator does, in the caller's transaction."""
+    record(
+        sql,
+        event,
+        now=now,
+        outcome=outcome,
+        reason=reason,
+        actor=acting(claims.user_id),
+        user_id=claims.user_id,
+        sid=claims.sid,
+        jti=claims.jti,
+        **detail,
+    )
