@@ -6,6 +6,7 @@ from .cli_demo import demo_cli
 from .cli_denylist import denylist
 from .cli_doctor import doctor
 from .cli_housekeep import housekeep
+from .cli_patients import patients
 from .cli_sessions import sessions
 from .cli_shifts import shifts
 from .cli_units import units
@@ -14,5 +15,6 @@ from .cli_users import users
 
 def register(app: Flask) -> None:
     """Add every command and group of commands to `app`."""
-    for command in (users, units, shifts, sessions, denylist, housekeep, doctor, demo_cli):
+    groups = (users, units, patients, shifts, sessions, denylist)
+    for command in (*groups, housekeep, doctor, demo_cli):
         app.cli.add_command(command)

@@ -47,6 +47,7 @@ _NOTES = "/api/patients/<id:patient_id>/notes/"
 _HANDOFFS = "/api/patients/<id:patient_id>/handoffs/"
 REVIEWERS = (403, 403, 403, 403, 200, 403)
 OPERATORS = (403, 403, 403, 403, 403, 200)
+STAFF = (403, 200, 200, 403, 200, 200)
 ROSTER = (403, 404, 403, 403, 200, 403)
 _ONE_OBSERVATION = "/api/patients/<id:patient_id>/observations/<id:observation_id>/"
 
@@ -185,6 +186,8 @@ MATRIX: dict[tuple[str, str], Row] = {
         401, ROSTER, body=lambda _: {"in_charge": True, "reason": "Ill"}, version=1),
     ("POST", "/api/shifts/<id:shift_id>/cancel/"): Row(
         401, ROSTER, body=lambda _: {"reason": "Ill"}, version=2),
+    ("GET", "/api/units/"): Row(401, STAFF),
+    ("GET", "/api/units/<id:unit_id>/staff/"): Row(401, STAFF),
     ("GET", "/api/units/<id:unit_id>/sessions/"): Row(401, ROSTER),
     ("POST", "/api/units/<id:unit_id>/sessions/end/"): Row(
         401, ROSTER, body=lambda _: {"reason": "Left open"}),

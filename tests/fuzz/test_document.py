@@ -222,6 +222,8 @@ MAY = {
     "create_shift": NOBODY,
     "change_shift": NOBODY,
     "cancel_shift": NOBODY,
+    "list_units": {"nurse", "doctor", "ops"},
+    "list_unit_staff": {"nurse", "doctor", "ops"},
     "list_unit_sessions": NOBODY,
     "end_unit_sessions": NOBODY,
     "list_handoffs": {"patient", "nurse", "doctor"},

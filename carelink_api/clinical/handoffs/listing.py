@@ -96,11 +96,13 @@ def read_owner(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime
         .where(PatientOwner.patient_id == patient_id)
     )
     with accessing(sql, viewer, Event.OWNER_READ, now=now) as access:
-        access.chart(patient_id, Action.READ)
+        patient = access.chart(patient_id, Action.READ)
         row = sql.execute(asked).one_or_none()
         if row is None:
-            return {"owner": None, "since": None}
-        return {"owner": {"id": row.id, "name": row.name}, "since": row.since}
+            is_here = patient.admitted_at is not None and patient.discharged_at is None
+            reason = "unassigned" if is_here else "not_admitted"
+            return {"owner": None, "since": None, "reason": reason}
+        return {"owner": {"id": row.id, "name": row.name}, "since": row.since, "reason": None}
 
 
 def pending_of(sql: Sql, patient_id: int) -> Shown | None:

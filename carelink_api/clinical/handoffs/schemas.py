@@ -55,3 +55,12 @@ class OwnerSchema(ma.Schema):
 
     owner = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
     since = Time(required=True, allow_none=True)
+    reason = ma.fields.String(
+        required=True,
+        allow_none=True,
+        validate=ma.validate.OneOf([None, "not_admitted", "unassigned"]),
+        metadata={
+            "description": "Why nobody does: is in no unit; came when no nurse was on shift there, "
+            "or before anybody was named. Whoever gives a handoff then does."
+        },
+    )

@@ -1,7 +1,7 @@
 """Use cases of handoffs: give, accept, take back.
 
-A patient has an owner from the first handoff on, and never two: the one who gives stays it until
-another accepts. The patient's row is locked meanwhile, so that of two acceptances one wins.
+A patient has an owner from the admission on (`owning`), and never two: the one who gives stays it
+until another accepts. The patient's row is locked meanwhile, so that of two acceptances one wins.
 """
 
 from datetime import datetime
@@ -16,6 +16,7 @@ from ...shifts.service import units_on_shift
 from ..access import Action
 from ..accessing import Access, accessing
 from ..models import Patient
+from ..owning import answer_for
 from ..record_models import Handoff, PatientOwner
 from .listing import Shown, one
 
@@ -74,9 +75,7 @@ def accept(
         handoff = _pending(access, patient_id, handoff_id)
         if handoff.given_by_id == viewer.user_id:
             raise OwnHandoff()
-        owner = sql.get_one(PatientOwner, patient_id)
-        access.about(owner_before=owner.user_id)
-        owner.user_id, owner.since = viewer.user_id, now
+        access.about(owner_before=answer_for(sql, patient_id, viewer.user_id, now))
         return _close(access, handoff, "accepted")
 
 

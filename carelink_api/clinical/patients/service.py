@@ -15,6 +15,7 @@ from ..access import CARE_TEAM_TIES_AFTER, Action
 from ..accessing import Access, accessing
 from ..changing import change
 from ..models import CareTeamMember, Patient
+from ..owning import find_owner
 from .names import name_key, spelt
 
 Shown = dict[str, Any]
@@ -48,7 +49,7 @@ def read_patient(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: dateti
 
 
 def create_patient(sql: Sql, viewer: AccessClaims, body: dict[str, Any], *, now: datetime) -> Shown:
-    """Open a record, and with a unit admit there; a doctor becomes the attending one.
+    """Open a record, and with a unit admit there, to a nurse; a doctor becomes the attending one.
 
     Raises Forbidden, InHandoff, MrnTaken, BedTaken, ValidationFailed, Unavailable.
     """
@@ -63,6 +64,8 @@ def create_patient(sql: Sql, viewer: AccessClaims, body: dict[str, Any], *, now:
         if viewer.user_type == "doctor":  # or it would be closed to who has opened it
             sql.add(CareTeamMember(patient_id=patient.id, user_id=viewer.user_id,
                                    role="attending", starts_at=now))  # fmt: skip
+        if patient.unit:
+            find_owner(access, patient, stays=False)
         access.showed([patient.id])
         return shown(patient)
 
@@ -92,9 +95,7 @@ def change_patient(
             patient.birth_date = body["birth_date"]
         if body.keys() & {"unit_id", "bed"}:
             _demand_stay(patient)
-            stays = body.get("unit_id", patient.unit_id) == patient.unit_id
-            bed = body.get("bed", patient.bed if stays else None)
-            _place(access, patient, body.get("unit_id", patient.unit_id), bed)
+            _move(access, patient, body)
         _flush(sql)
         return shown(patient)
 
@@ -119,6 +120,7 @@ def admit_patient(
         _place(access, patient, body["unit_id"], body["bed"])
         patient.admitted_at, patient.discharged_at = now, None
         _flush(sql)
+        find_owner(access, patient, stays=False)
         return shown(patient)
 
 
@@ -181,6 +183,16 @@ def _place(access: Access, patient: Patient, unit_id: int | None, bed: str | Non
     if bed and not unit:
         raise ValidationFailed({"bed": ["A bed is in a unit."]})
     patient.unit, patient.bed = unit, bed
+
+
+def _move(access: Access, patient: Patient, body: dict[str, Any]) -> None:
+    """Put somebody into another bed; in another unit somebody of that one answers for them."""
+    unit_id = body.get("unit_id", patient.unit_id)
+    is_transfer = unit_id != patient.unit_id
+    _place(access, patient, unit_id, body.get("bed", None if is_transfer else patient.bed))
+    if is_transfer:
+        _flush(access.sql)
+        find_owner(access, patient, stays=True)
 
 
 def _is_admitted(patient: Patient) -> bool:

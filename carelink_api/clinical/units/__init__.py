@@ -1,0 +1,1 @@
+"""Units, and who is on shift there: whom one may hand over to."""
