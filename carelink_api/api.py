@@ -16,6 +16,7 @@ from webargs.flaskparser import FlaskParser
 
 from . import strict_json
 from .errors import MalformedBody, UnsupportedMediaType, ValidationFailed
+from .shaping import shape_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 BODY_PROBLEMS = (400, 413, 415)
@@ -84,6 +85,16 @@ class CareLinkBlueprint(Blueprint):
     """Flask-smorest's blueprint with the strict parser."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def response(
+        self, status_code: int, schema: Any = None, **kwargs: Any
+    ) -> Callable[[View], View]:
+        """Answer what the schema lets out, and document it."""
+        if isinstance(schema, type):
+            schema = schema()
+            schema.dump = shape_of(schema)
+        decorate: Callable[[View], View] = super().response(status_code, schema, **kwargs)
+        return decorate
 
     def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
         """Document an answer."""

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 from sqlalchemy.orm import joinedload
@@ -26,7 +27,7 @@ from ..database import writing
 from ..errors import CareLinkError, Conflict, Forbidden, NotFound, Unavailable
 from ..sessions.claims import AccessClaims
 from .access import Action, Granted, Refusal, Tie, decide, listing, may_admit_to
-from .access_sql import tie_columns, ties_in, visible
+from .access_sql import tie_columns, ties_in, values_of, visible
 from .models import Patient
 from .record_models import Handoff, Note, Observation
 from .viewer import Viewer, look_up_viewer
@@ -78,6 +79,11 @@ class Access:
     outcome: Outcome = Outcome.SUCCESS
     """What the event says where nothing is refused."""
 
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What a statement with `visible` in it is executed with."""
+        return values_of(self.viewer)
+
     def chart(self, patient_id: int, action: Action) -> Patient:
         """Return the patient with whom the viewer may do that; for any action but reading, locked.
 
@@ -117,14 +123,8 @@ class Access:
 
     def _look_up(self, patient_id: int, *, lock: bool) -> tuple[Patient, dict[Tie, int]]:
         """Return the patient and the viewer's ties to them, in one statement. Raises NotFound."""
-        asked = (
-            select(Patient, *tie_columns(self.viewer))
-            .options(joinedload(Patient.unit))
-            .where(Patient.id == patient_id)
-        )
-        if lock:
-            asked = asked.with_for_update(of=Patient, key_share=True)
-        row = self.sql.execute(asked).one_or_none()
+        asked = _record_of(self.viewer.user_type, lock=lock)
+        row = self.sql.execute(asked, self.values | {"patient_id": patient_id}).one_or_none()
         if row is None:
             self.detail["asked_for"] = patient_id
             raise NotFound()
@@ -160,14 +160,14 @@ class Access:
         return found
 
     def visible(self, action: Action = Action.READ) -> ColumnElement[bool]:
-        """Return the condition on `Patient` for a list or a count.
+        """Return the condition on `Patient` for a list or a count, executed with `values`.
 
         Raises Forbidden for a user type that never sees a patient.
         """
         if not listing(self.viewer.user_type, action):
             self.detail["why"] = "user_type"
             raise Forbidden()
-        return visible(self.viewer, action)
+        return visible(self.viewer.user_type, action)
 
     def showed(self, patient_ids: Sequence[int], **detail: Any) -> None:
         """Say whose data a list shows."""
@@ -177,6 +177,17 @@ class Access:
     def about(self, **detail: Any) -> None:
         """Say more for the audit event: ids and names of fields, never what stands in them."""
         self.detail |= detail
+
+
+@cache
+def _record_of(user_type: str, *, lock: bool) -> Select[*tuple[Any, ...]]:
+    """Return what selects a patient, and by which ties such a viewer may see them."""
+    asked = (
+        select(Patient, *tie_columns(user_type))
+        .options(joinedload(Patient.unit))
+        .where(Patient.id == bindparam("patient_id"))
+    )
+    return asked.with_for_update(of=Patient, key_share=True) if lock else asked
 
 
 @contextmanager

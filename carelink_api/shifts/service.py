@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import User
@@ -12,6 +12,13 @@ from .models import Shift
 from .rules import Duty, Margins, OnShift, Span, duty_at, on_shift_at
 
 SPAN = (Shift.id, Shift.unit_id, Shift.starts_at, Shift.ends_at, Shift.in_charge)
+_BEGUN = select(*SPAN).where(
+    Shift.user_id == bindparam("of_user"),
+    Shift.cancelled_at.is_(None),
+    Shift.starts_at <= bindparam("at"),
+    Shift.ends_at > bindparam("ended_after"),
+)
+"""Built once: it is part of every access to a record."""
 _REACH = timedelta(days=8)
 """What starts later cannot matter to a session that starts now: none may last so long."""
 
@@ -24,14 +31,8 @@ def units_on_shift(sql: Sql, user_id: int, now: datetime) -> set[int]:
 def on_shift(sql: Sql, user_id: int, now: datetime) -> OnShift:
     """Return where the user is on shift, and where in handoff time or in charge. One statement."""
     handoff = settings().shift_handoff
-    rows = sql.execute(
-        select(*SPAN).where(
-            Shift.user_id == user_id,
-            Shift.cancelled_at.is_(None),
-            Shift.starts_at <= now,
-            Shift.ends_at > now - handoff,
-        )
-    )
+    asked = {"of_user": user_id, "at": now, "ended_after": now - handoff}
+    rows = sql.connection().execute(_BEGUN, asked)
     return on_shift_at([Span(*row) for row in rows], now, handoff)
 
 

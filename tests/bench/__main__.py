@@ -11,12 +11,15 @@ import flask_migrate
 import httpx
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.orm import Session as Sql
 
 from carelink_api import create_app
 from carelink_api.config import Settings
+from carelink_api.extensions import db
 from carelink_api.sessions.runtime import runtime
 from tests.auth_helper import PASSWORD, Auth
 from tests.bench.counts import counted
+from tests.bench.hospital import settle
 from tests.bench.load import Measured, Requests, get, measure, post
 from tests.conftest import TEST_SETTINGS
 from tests.servers import ApiServer, PostgresServer, ValkeyServer
@@ -36,6 +39,12 @@ class BareServer(ApiServer):
     app = "tests.bench.bare:app"
 
 
+class BareLists(ApiServer):
+    """The bare lists under the same server, on the same database."""
+
+    app = "tests.bench.bare_lists:app"
+
+
 def settings_for(database: str, redis_url: str) -> dict[str, Any]:
     stores = {"sqlalchemy_database_uri": database, "redis_url": redis_url}
     return TEST_SETTINGS | HASHING | stores
@@ -47,14 +56,18 @@ def environment(database: str, redis_url: str) -> dict[str, str]:
     return {f"CARELINK_{name.upper()}": text for name, text in texts.items()}
 
 
-def prepare(database: str, redis_url: str) -> None:
-    """Migrate, and make an account for each connection."""
+def prepare(database: str, redis_url: str) -> int:
+    """Migrate, make an account for each connection and fill the wards; return their ward's id."""
     app = create_app(Settings(**settings_for(database, redis_url)), background=False)
     with app.app_context():
         flask_migrate.upgrade()
         for i in range(CONNECTIONS + LOGINS_BESIDE):
             Auth(app).create_user(f"nurse{i}@ward.example")
+        doctor = Auth(app).create_user("doctor@ward.example", "doctor")
+        with Sql(db.engine) as sql:
+            ward_id = settle(sql, doctor.id)
         runtime().pulse.close()
+    return ward_id
 
 
 def main() -> None:
@@ -70,9 +83,10 @@ def main() -> None:
             ("SQLite", f"sqlite:///{valkey.folder / 'bench.db'}"),
             ("PostgreSQL", postgres.create_database("bench")),
         ):
-            prepare(database, valkey.url)
+            ward_id = prepare(database, valkey.url)
             with ApiServer(environment(database, valkey.url)) as server:
                 _measure_api(table, name, server)
+                _measure_lists(table, name, server, database, ward_id)
             tables.append(counted(settings_for(database, valkey.url), valkey, title=name))
         _add_memory(table, valkey)
     for each in tables:
@@ -90,6 +104,25 @@ def _measure_api(table: Table, name: str, server: ApiServer) -> None:
     _add(table, f"refresh, {name}", _run(server, _refreshing(latest)))
     _add(table, f"login, {name}", _run(server, lambda i, _: _login(i)))
     _add(table, f"logout, {name}", _run_logouts(server))
+
+
+def _measure_lists(table: Table, name: str, server: ApiServer, database: str, ward_id: int) -> None:
+    """Each list by turns with the bare one, so that both see the same weather."""
+    access = [_log_in(server, i)["access"] for i in range(CONNECTIONS)]
+    environment = {"BENCH_DATABASE": database, "BENCH_WARD_ID": str(ward_id)}
+    with BareLists(environment) as bare:
+        for what in ("patients", "appointments"):
+            ours = [get(f"/api/{what}/", token) for token in access]
+            found = json.loads(_body(server, f"/api/{what}/", access[0]))
+            assert found == json.loads(_body(bare, f"/{what}")), what
+            _add(table, f"{what} ({len(found['items'])} rows), bare, {name}",
+                 _run(bare, lambda i, _, what=what: get(f"/{what}")))  # fmt: skip
+            _add(table, f"{what}, {name}", _run(server, lambda i, _, ours=ours: ours[i]))
+
+
+def _body(server: ApiServer, path: str, token: str = "") -> bytes:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.get(f"{server.url}{path}", headers=headers).raise_for_status().content
 
 
 def _refreshing(latest: list[str]) -> Callable[[int, bytes | None], bytes]:

@@ -56,7 +56,7 @@ def counted(settings: dict[str, Any], valkey: ValkeyServer, *, title: str) -> Ta
     try:
         with app.app_context():
             auth = Auth(app)
-            auth.create_user(EMAIL)
+            auth.create_user(EMAIL, "doctor")
         for name, act in _requests(auth):
             app.extensions[RUNTIME].pulse.beat()  # as its thread would: not at a request's cost
             table.add_row(name, *(str(number) for number in counter.during(act)))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api import clock
 from carelink_api.accounts.models import UserType
 from carelink_api.clinical.access import Action, Granted, Tie, decide, granting, ties_of
-from carelink_api.clinical.access_sql import tie_columns, ties_in, visible
+from carelink_api.clinical.access_sql import tie_columns, ties_in, values_of, visible
 from carelink_api.clinical.models import Appointment, CareTeamMember, Patient
 from carelink_api.clinical.viewer import Viewer, look_up_viewer
 from carelink_api.sessions.claims import AccessClaims
@@ -106,11 +106,13 @@ def test_lists_records_and_the_pure_rule_agree_on_every_person_patient_and_actio
     for person in people:
         with app.app_context():
             viewer = viewer_of(sql, person, now)
-        rows = sql.execute(select(Patient.id, *tie_columns(viewer)))
+        values = values_of(viewer)
+        rows = sql.execute(select(Patient.id, *tie_columns(viewer.user_type)), values)
         found = {row.id: set(ties_in(row)) for row in rows}
         assert found == {each.id: ties_by_hand(sql, viewer, each) for each in patients}, person
         for action in Action:
-            listed = set(sql.scalars(select(Patient.id).where(visible(viewer, action))))
+            asked = select(Patient.id).where(visible(viewer.user_type, action))
+            listed = set(sql.scalars(asked, values))
             allowed = {
                 id for id, ties in found.items()
                 if isinstance(decide(viewer.user_type, ties, action), Granted)

@@ -1,16 +1,17 @@
 """The list of appointments."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, or_, select
 from sqlalchemy.orm import Session as Sql
 from sqlalchemy.orm import aliased
 
 from ...accounts.models import User
 from ...audit.events import Event
 from ...sessions.claims import AccessClaims
-from ..accessing import Access, accessing
+from ..accessing import accessing
 from ..models import Appointment, Patient
 from ..paging import Page, read_page
 
@@ -52,22 +53,24 @@ def list_appointments(
     """
     with accessing(sql, viewer, Event.APPOINTMENTS_LISTED, now=now) as access:
         access.about(**({"day": day.isoformat()} if day else {}), **filters)
-        asked = LISTED.where(may_see(access), *_within(day), *_equal(filters))
-        found = read_page(sql, asked, page=page, page_size=page_size)
+        asked = _listed(access.visible(), to_doctor=access.viewer.user_type == "doctor")
+        if day or filters:
+            asked = asked.where(*_within(day), *_equal(filters))
+        found = read_page(sql, asked, page=page, page_size=page_size, values=access.values)
         ids = [row.id for row in found.items]
         access.showed([row.patient_id for row in found.items], appointment_ids=ids)
     return found.map(shown)
 
 
-def may_see(access: Access) -> ColumnElement[bool]:
-    """Return who sees an appointment: its doctor, and whoever may read the patient's record.
+@cache
+def _listed(visible: ColumnElement[bool], *, to_doctor: bool) -> Select[*tuple[Any, ...]]:
+    """Return whose appointments are seen: of the patients whose record one may read.
 
-    It stays in its doctor's list when it no longer opens the record.
+    An appointment stays in its doctor's list when it no longer opens the record.
     """
-    of_a_patient = access.visible()
-    if access.viewer.user_type == "doctor":
-        return or_(Appointment.doctor_id == access.viewer.user_id, of_a_patient)
-    return of_a_patient
+    if to_doctor:
+        return LISTED.where(or_(Appointment.doctor_id == bindparam("viewer_user_id"), visible))
+    return LISTED.where(visible)
 
 
 def _within(day: date | None) -> list[ColumnElement[bool]]:

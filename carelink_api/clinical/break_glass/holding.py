@@ -1,6 +1,6 @@
 """How long a grant holds, and which await a review, in SQL."""
 
-from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_
 
@@ -11,8 +11,10 @@ AWAITING = or_(BreakGlassGrant.outcome.is_(None), BreakGlassGrant.outcome == "un
 """Nobody has settled it yet."""
 
 
-def holds(now: datetime) -> ColumnElement[bool]:
+def holds(now: Any) -> ColumnElement[bool]:
     """Return the condition that a grant is open: by time, not given back, and its session lives.
+
+    `now` is a time, or the place of one in a statement.
 
     The session's row itself is asked, so a grant ends when that end commits, in every worker.
     """

@@ -53,7 +53,7 @@ def list_handoffs(
     """
     with accessing(sql, viewer, Event.HANDOFFS_LISTED, now=now) as access:
         conditions = [access.visible(), *_with(status)]
-        found = _page(sql, conditions, page=page, page_size=page_size)
+        found = _page(sql, conditions, page=page, page_size=page_size, values=access.values)
         ids = [each["id"] for each in found.items]
         access.showed([each["patient_id"] for each in found.items], handoff_ids=ids)
         return found
@@ -122,11 +122,9 @@ def _with(status: str | None) -> list[ColumnElement[bool]]:
     return [] if status is None else [Handoff.status == status]
 
 
-def _page(
-    sql: Sql, conditions: list[ColumnElement[bool]], *, page: int, page_size: int
-) -> Page[Shown]:
+def _page(sql: Sql, conditions: list[ColumnElement[bool]], **how: Any) -> Page[Shown]:
     asked = _SHOWN.where(*conditions).order_by(Handoff.given_at.desc(), Handoff.id.desc())
-    return read_page(sql, asked, page=page, page_size=page_size).map(_shown)
+    return read_page(sql, asked, **how).map(_shown)
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> Shown:

@@ -1,6 +1,7 @@
 """The list of patients: filtered by the rule, in SQL, like every list and count."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, or_, select
@@ -52,8 +53,10 @@ def list_patients(
     """Return a page of the patients whom the viewer may see. Raises Forbidden, Unavailable."""
     with accessing(sql, viewer, Event.PATIENTS_LISTED, now=now) as access:
         access.about(asked=sorted(filters))  # what was typed may be a name: not for the trail
-        asked = _LISTED.where(access.visible(), *_conditions(**filters))
-        found = read_page(sql, _sorted(asked, sort), page=page, page_size=page_size)
+        asked = _sorted(access.visible(), sort)
+        if filters:
+            asked = asked.where(*_conditions(**filters))
+        found = read_page(sql, asked, page=page, page_size=page_size, values=access.values)
         access.showed([row.id for row in found.items])
     return found.map(_shown)
 
@@ -72,11 +75,12 @@ def _conditions(
     return conditions
 
 
-def _sorted(asked: Select[*tuple[Any, ...]], sort: str) -> Select[*tuple[Any, ...]]:
+@cache
+def _sorted(visible: ColumnElement[bool], sort: str) -> Select[*tuple[Any, ...]]:
     """Order by a column, then by id; what has none comes last, on every database."""
     column = _SORTED_BY[sort.removeprefix("-")]
     way = column.desc() if sort.startswith("-") else column.asc()
-    return asked.order_by(way.nulls_last(), Patient.id)
+    return _LISTED.where(visible).order_by(way.nulls_last(), Patient.id)
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
