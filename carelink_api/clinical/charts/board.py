@@ -63,7 +63,7 @@ def read_board(
         asked = _LISTED.where(access.visible())
         if unit_id is not None:
             asked = asked.where(Patient.unit_id == unit_id)
-        found = read_page(sql, asked, page=page, page_size=page_size)
+        found = read_page(sql, asked, page=page, page_size=page_size, values=access.values)
         ids = [row.id for row in found.items]
         latest = _latest_signs(sql, ids, now)
         access.showed(ids)
