@@ -126,7 +126,7 @@ export class Session extends EventTarget {
       const grant = await this.#api.pair("login/", body, this.#open.signal);
       if (this.#state.user && this.#state.user.id !== grant.user.id) this.#end("other_user", false);
       await this.#take(grant, "login");
-      if (former) this.#retire(former, grant);
+      if (former) this.#retire(former, grant).catch(() => {});
     });
     return this.#state;
   }
@@ -380,17 +380,16 @@ export class Session extends EventTarget {
 
   /**
    * End a session that another has taken the place of; where that fails it runs out by itself.
+   * The API does it for another user's cookie.
    * @param {Grant} former
    * @param {Grant} grant
    */
-  #retire(former, grant) {
-    const { access } = former.user.id === grant.user.id ? grant : former;
-    const url = this.#api.url(`sessions/${former.session.id}/`);
-    const byToken = access === former.access && rules.isSpent(former, this.now());
-    const request = byToken // only a log-out takes an expired one
-      ? new Request(this.#api.url("logout/"), { method: "POST" })
-      : new Request(url, { method: "DELETE" });
-    this.#api.send(request, access, true, this.#open.signal, "omit").catch(() => {});
+  async #retire({ session, user, refresh }, grant) {
+    const { signal } = this.#open;
+    if (user.id === grant.user.id) {
+      const request = new Request(this.#api.url(`sessions/${session.id}/`), { method: "DELETE" });
+      await this.#api.send(request, grant.access, true, signal, "omit");
+    } else if (refresh) await this.#api.post("logout/", { refresh }, signal);
   }
 
   /** @param {Message} news from another tab */

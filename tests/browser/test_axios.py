@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.client_page import open_app
 from tests.browser.conftest import MakeHospital, NewContext
 from tests.browser.harness import Complaints, Hospital
 
@@ -84,3 +85,23 @@ def test_an_app_that_stores_no_new_refresh_token_is_taken_for_a_second_holder_wh
     assert page.evaluate("callAtOnce(8)") == [200] * 8
     hospital.server.travel(20 * MINUTE)
     assert set(page.evaluate("callAtOnce(8)")) <= {"reused", "revoked"}
+
+
+def test_axios_calls_through_the_session_client(
+    hospital: Hospital, node_modules: Path, new_context: NewContext
+) -> None:
+    context = new_context(clock=True)
+    app = open_app(context)
+    module = node_modules / "axios/dist/esm/axios.min.js"
+    app.page.route("**/axios.js", lambda route: route.fulfill(path=module))
+    app.login(hospital.create_user())
+    script = """async () => {
+      const { default: axios } = await import("/axios.js");
+      const fetch = app.session.fetch.bind(app.session);
+      const api = axios.create({ adapter: "fetch", env: { fetch } });
+      const { data } = await api.get("/api/auth/me/");
+      return data.user.email;
+    }"""
+    for _ in range(2):
+        hospital.let_pass(20 * MINUTE, context)
+        assert app.do(script) == app.state["user"]["email"]
