@@ -10,7 +10,8 @@ import pytest
 from carelink_api.config import Settings
 from carelink_api.session_profiles import ProfileName
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
 ROWS = re.findall(r"^\| `([A-Za-z_<>]+)` \| (.*?) \| ", README.read_text(), re.MULTILINE)
 PER_PROFILE = re.compile(r"SESSION_PROFILES__<profile>__(\w+)")
 
@@ -19,7 +20,17 @@ def test_the_client_to_start_from_stands_there_once() -> None:
     _, client = README.read_text().split("\n## A client to start from\n")
 
     assert re.findall(r"^```js$", README.read_text(), re.MULTILINE) == ["```js"]
-    assert client.startswith("\n```js\n")
+    assert 'import { createSession } from "/static/session.js"' in client
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/session-client.md"])
+def test_what_is_called_of_the_session_client_is_there(page: str) -> None:
+    script = (ROOT / "carelink_api/static/session.js").read_text()
+    there = set(re.findall(r"^  (?:async |get )?(\w+)\(.*\) \{$", script, re.MULTILINE))
+    called = set(re.findall(r"\bsession\.(\w+)", (ROOT / page).read_text())) - {"js"}
+
+    assert len(called) >= 4
+    assert called <= there | {"addEventListener", "removeEventListener"}
 
 
 def test_every_setting_has_a_line_in_the_table() -> None:
