@@ -12,7 +12,7 @@ from .api import FastJson
 from .auth import throttles
 from .auth import tokens as auth_tokens
 from .auth.jwks import bp as jwks_blueprint
-from .auth.keys import KeyRing
+from .auth.key_settings import key_ring
 from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
 from .auth.routes import own_bp as own_blueprint
@@ -99,7 +99,7 @@ def _wire(
     app: Flask, settings: Settings, *, background: bool
 ) -> tuple[Callable[[], None], Callable[[], None]]:
     """Build the core's parts once and hand each what it needs; return what starts the threads."""
-    ring = KeyRing.from_settings(settings)
+    ring = key_ring(settings)
     auth_tokens.init_app(app, settings)
     tokens = auth_tokens.TokenService(settings, ring)
     client = redis_client.build(settings.redis_url)

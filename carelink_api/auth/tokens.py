@@ -11,7 +11,6 @@ from flask import Flask, current_app
 from flask_jwt_extended import create_access_token, create_refresh_token
 
 from .. import clock
-from ..accounts.models import UserType
 from ..bounded import BoundedCache
 from ..config import Settings
 from ..errors import TokenNotValid
@@ -19,8 +18,9 @@ from ..extensions import jwt
 from ..session_profiles import MAX_ACCESS_SECONDS
 from ..sessions.claims import AccessClaims, Claims, RefreshClaims
 from ..sessions.grants import Grant
-from . import jws
+from . import jws, payloads
 from .keys import Key, KeyRing
+from .payloads import demand, moment
 from .pem import PrivateKey
 
 MAX_TOKEN_LENGTH = 8192
@@ -33,11 +33,6 @@ C = TypeVar("C", AccessClaims, RefreshClaims)
 # Explicit types keep the two kinds, and other systems' JWTs, apart (RFC 8725 §3.11, RFC 9068 §4).
 _TYP: dict[str, str] = {"access": "at+jwt", "refresh": "rt+jwt"}
 _SHAPE = re.compile(r"[\w-]+={0,2}\.[\w-]+={0,2}\.[\w-]+={0,2}\Z", re.ASCII)
-_SUB = re.compile(r"[1-9]\d{0,17}\Z", re.ASCII)
-_SID = re.compile(r"[\w-]{22}\Z", re.ASCII)
-_JTI = re.compile(r"[\w-]{11,64}\Z", re.ASCII)
-_MAX_GENERATION = 2**31 - 2
-_MAX_TIME = 2**33
 _REFUSALS = (pyjwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError)
 
 
@@ -119,7 +114,7 @@ class TokenService:
         trust = self._trust
         claims = trust.verified.get(token)
         if claims is None:
-            claims = self._read(token, trust.ring, "access", _access_claims)
+            claims = self._read(token, trust.ring, "access", payloads.access_claims)
             trust.verified.put(token, claims)
         self.refuse_expired(claims)
         return claims
@@ -132,11 +127,11 @@ class TokenService:
 
     def read_access(self, token: str) -> AccessClaims:
         """Return the claims of an access token of ours, expired or not. Raises TokenNotValid."""
-        return self._read(token, self.ring, "access", _access_claims)
+        return self._read(token, self.ring, "access", payloads.access_claims)
 
     def read_refresh(self, token: str) -> RefreshClaims:
         """Return the claims of a refresh token of ours, expired or not. Raises TokenNotValid."""
-        return self._read(token, self.ring, "refresh", _refresh_claims)
+        return self._read(token, self.ring, "refresh", payloads.refresh_claims)
 
     def refuse_expired(self, claims: Claims) -> None:
         """Raises TokenNotValid where the token's time is over."""
@@ -159,16 +154,16 @@ class TokenService:
     def _demand_common(
         self, header: Mapping[str, Any], payload: Mapping[str, Any], kind: Kind
     ) -> None:
-        _demand(header.get("typ") == _TYP[kind], "typ")
-        _demand(payload.get("type") == kind, "type")
-        _demand(payload["iss"] == self._settings.jwt_encode_issuer, "iss")
-        _demand(payload["aud"] == self._settings.jwt_encode_audience, "aud")
-        issued, expires = _time(payload["iat"]), _time(payload["exp"])
-        _demand(_time(payload["nbf"]) == issued, "nbf")
-        _demand(issued <= clock.wall() + self._leeway.total_seconds(), "iat")
+        demand(header.get("typ") == _TYP[kind], "typ")
+        demand(payload.get("type") == kind, "type")
+        demand(payload["iss"] == self._settings.jwt_encode_issuer, "iss")
+        demand(payload["aud"] == self._settings.jwt_encode_audience, "aud")
+        issued, expires = moment(payload["iat"]), moment(payload["exp"])
+        demand(moment(payload["nbf"]) == issued, "nbf")
+        demand(issued <= clock.wall() + self._leeway.total_seconds(), "iat")
         # A day more: shortening a profile must not make the tokens of older sessions foreign.
         life = MAX_ACCESS_SECONDS if kind == "access" else self._longest + 24 * 3600
-        _demand(issued <= expires <= issued + life, "exp")
+        demand(issued <= expires <= issued + life, "exp")
 
     def _mint_access(self, grant: Grant, subject: _Subject) -> str:
         claims = self._common(grant, grant.access_jti, grant.issued_at, grant.access_expires.at) | {
@@ -217,54 +212,3 @@ def _header(key: Key, kind: Kind) -> dict[str, str]:
 def tokens() -> TokenService:
     """Return the running application's token service."""
     return cast(TokenService, current_app.extensions[EXTENSION])
-
-
-def _access_claims(payload: Mapping[str, Any]) -> AccessClaims:
-    common = _common_claims(payload)
-    _demand(_integer(payload["user_id"]) == common["user_id"], "user_id")
-    _demand(payload["user_type"] in list(UserType), "user_type")
-    _demand(isinstance(payload["fresh"], bool), "fresh")
-    _demand(payload["amr"] == ["pwd"], "amr")
-    return AccessClaims(
-        **common,
-        user_type=payload["user_type"],
-        fresh=payload["fresh"],
-        auth_time=_time(payload["auth_time"]),
-    )
-
-
-def _refresh_claims(payload: Mapping[str, Any]) -> RefreshClaims:
-    return RefreshClaims(**_common_claims(payload))
-
-
-def _common_claims(payload: Mapping[str, Any]) -> dict[str, Any]:
-    subject, sid, jti = payload["sub"], payload["sid"], payload["jti"]
-    _demand(isinstance(subject, str) and _SUB.match(subject), "sub")
-    _demand(isinstance(sid, str) and _SID.match(sid), "sid")
-    _demand(isinstance(jti, str) and _JTI.match(jti), "jti")
-    generation = _integer(payload["gen"])
-    _demand(1 <= generation <= _MAX_GENERATION, "gen")
-    return {
-        "user_id": int(subject),
-        "sid": sid,
-        "jti": jti,
-        "generation": generation,
-        "expires_at": payload["exp"],
-    }
-
-
-def _demand(holds: object, claim: str) -> None:
-    if not holds:
-        raise ValueError(claim)
-
-
-def _integer(value: Any) -> int:
-    if type(value) is not int:  # a bool is an int to Python, and a float a number to JSON
-        raise TypeError("integer")
-    return value
-
-
-def _time(value: Any) -> int:
-    seconds = _integer(value)
-    _demand(0 < seconds < _MAX_TIME, "time")
-    return seconds

@@ -3,7 +3,8 @@
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from ..auth import pem
-from ..auth.keys import Key, KeyRing
+from ..auth.key_settings import key_ring
+from ..auth.keys import Key
 from ..config import Settings, UnsafeSettings
 from ..signing_secret import secret_fault
 from .findings import Finding, fine, unsafe, unsafe_in_production, warn
@@ -26,7 +27,7 @@ def check_keys(settings: Settings) -> Finding:
     """Judge whether the ring can be read, and who else can read it."""
     name = "signing keys"
     try:
-        ring = KeyRing.from_settings(settings)
+        ring = key_ring(settings)
     except UnsafeSettings as fault:
         return unsafe(name, str(fault), "CareLink does not start with it.", "Mend that setting.")
     given = [settings.jwt_signing_key.get_secret_value(), *settings.jwt_verifying_keys]
@@ -73,6 +74,6 @@ def check_old_secrets(settings: Settings) -> Finding:
 
 def _ring(settings: Settings) -> list[Key]:
     try:
-        return list(KeyRing.from_settings(settings))
+        return list(key_ring(settings))
     except UnsafeSettings:
         return []  # `check_keys` says so

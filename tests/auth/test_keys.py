@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
+from carelink_api.auth.key_settings import key_ring
 from carelink_api.auth.keys import Key, KeyRing, UnknownKey, pair_key, secret_key
 from carelink_api.config import Settings
 from tests.auth.pairs import ed25519_pair, rsa_pair
@@ -28,9 +29,7 @@ RFC_ED25519 = {
 
 
 def ring(secret: str = SECRET) -> KeyRing:
-    return KeyRing.from_settings(
-        Settings.load(Path("nowhere"), env="development", jwt_secret_key=secret)
-    )
+    return key_ring(Settings.load(Path("nowhere"), env="development", jwt_secret_key=secret))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 
 from carelink_api import create_app
+from carelink_api.auth.key_settings import key_ring
 from carelink_api.auth.keys import KeyRing
 from carelink_api.config import Settings, UnsafeSettings
 from tests.auth.pairs import ed25519_pair, key_file, private_pem, public_pem, rsa_pair
@@ -22,7 +23,7 @@ PRODUCTION: dict[str, Any] = {
 
 
 def ring(**changes: Any) -> KeyRing:
-    return KeyRing.from_settings(Settings.load(Path("nowhere"), **(PRODUCTION | changes)))
+    return key_ring(Settings.load(Path("nowhere"), **(PRODUCTION | changes)))
 
 
 def refusal(**changes: Any) -> str:
