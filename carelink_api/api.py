@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from threading import RLock
 from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
@@ -241,10 +242,49 @@ class CareLinkApi(Api):
 
     ERROR_SCHEMA = ProblemSchema
 
+    def __init__(self) -> None:
+        self._documenting = RLock()
+        self._undocumented: list[tuple[Flask, Blueprint]] = []
+        self._has_problems = False
+        super().__init__()
+
+    def register_blueprint(self, blueprint: Blueprint, **_: Any) -> None:
+        """Register the routes now, and what documents them when the document is asked for.
+
+        That takes longer than all the rest of the start, and few processes ever show it.
+        """
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blueprint.name] = self
+        self._app.register_blueprint(blueprint)
+        self._undocumented.append((self._app, blueprint))
+
+    @property
+    def spec(self) -> Any:
+        """The document, whole."""
+        with self._documenting:
+            if self._undocumented and not self._has_problems:
+                self._has_problems = True
+                self._register_problems()
+            while self._undocumented:
+                app, blueprint = self._undocumented.pop(0)
+                name, about = blueprint.name, blueprint.description
+                blueprint.register_views_in_doc(self, app, self._spec, name=name, parameters=None)
+                self._spec.tag({"name": name, "description": about})
+            return self._spec
+
+    @spec.setter
+    def spec(self, fresh: Any) -> None:
+        with self._documenting:
+            self._undocumented.clear()  # another application's
+            self._has_problems = False
+            self._spec = fresh
+
     def _register_error_handlers(self) -> None:
         """Leave the errors to `errors.register`."""
 
     def _register_responses(self) -> None:
+        """Leave them to `spec`."""
+
+    def _register_problems(self) -> None:
         """Register a problem for each error status, with the headers that it carries."""
         for status in HTTPStatus:
             if status >= HTTPStatus.BAD_REQUEST:
@@ -256,17 +296,18 @@ class CareLinkApi(Api):
         headers = {each: {"required": True, "schema": _HEADER_SCHEMAS[each]} for each in carried}
         content = {"application/problem+json": {"schema": self.ERROR_SCHEMA}}
         problem = {"description": text, "headers": headers, "content": content}
-        self.spec.components.response(name, problem, lazy=True)
+        self._spec.components.response(name, problem, lazy=True)
 
     def _register_pagination_header(self) -> None:
         """Leave it out: lists are paged in their bodies."""
 
     def init_app(self, app: Flask, *, spec_kwargs: dict[str, Any] | None = None) -> None:
         super().init_app(app, spec_kwargs=spec_kwargs)
-        self.spec.components.security_scheme(
+        components = self._spec.components  # not `spec`: that would document it all
+        components.security_scheme(
             "accessToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         )
-        self.spec.components.security_scheme(
+        components.security_scheme(
             "refreshCookie",
             {
                 "type": "apiKey",
