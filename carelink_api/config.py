@@ -87,6 +87,14 @@ class Settings(BaseSettings):
     cors_origins: list[str] = []
     trusted_proxies: int = Field(0, ge=0, le=10)
     max_content_length: int = Field(64 * 1024, ge=1024, le=16 * 1024 * 1024)
+    audit_key_file: str = ""
+    audit_old_key_files: list[str] = []
+    audit_seal_seconds: int = Field(10, ge=1, le=3600)
+    audit_checkpoint_seconds: int = Field(300, ge=1, le=24 * 3600)
+    audit_checkpoint_file: str = ""
+    audit_retention_days: int = Field(2192, ge=180)
+    session_retention_days: int = Field(90, ge=31)
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     secrets_dir: str = ""
 
@@ -123,6 +131,14 @@ class Settings(BaseSettings):
     def named_origins(self) -> frozenset[str]:
         """The origins whose pages may send cookies: listed by name, as browsers write them."""
         return frozenset(each.lower() for each in self.cors_origins if is_exact_origin(each))
+
+    @property
+    def audit_retention(self) -> timedelta:
+        return timedelta(days=self.audit_retention_days)
+
+    @property
+    def session_retention(self) -> timedelta:
+        return timedelta(days=self.session_retention_days)
 
     @property
     def hashes_weakly(self) -> bool:
@@ -208,7 +224,11 @@ def is_exact_origin(origin: str) -> bool:
 
 def _example(name: str) -> str:
     """Return what a list of this setting could be."""
-    return '["nurse"]' if name == "SHIFT_BOUND_USER_TYPES" else '["https://app.example"]'
+    examples = {
+        "SHIFT_BOUND_USER_TYPES": '["nurse"]',
+        "AUDIT_OLD_KEY_FILES": '["/run/secrets/audit-2026"]',
+    }
+    return examples.get(name, '["https://app.example"]')
 
 
 def _plain(value: str | SecretStr) -> str:

@@ -1,9 +1,10 @@
-"""The housekeeper: publishes what Redis has missed, and expires sessions when their time comes.
+"""The housekeeper: publishes what Redis has missed, expires sessions when their time comes, and
+seals the audit trail.
 
 What a database restored from a backup has forgotten to have ended, and Redis knows, it ends again.
 
-One loop, one command. Two at once are safe: what is published is never changed, and a session is
-ended by one `UPDATE … WHERE ended_at IS NULL`, whoever comes first.
+One loop, one command. Two at once are safe: what is published is never changed, a session is ended
+by one `UPDATE … WHERE ended_at IS NULL`, and a block is sealed once, by its number.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
 from . import clock
+from .audit.checkpoints import Notary
+from .audit.keys import AuditKeys
+from .audit.sealing import Sealer
 from .config import Settings
 from .database import writing
 from .extensions import db, settings
@@ -43,6 +47,8 @@ class Chores:
     redis_knows: bool
     ended_again: int = 0
     """Redis had them as ended, and the database did not."""
+    sealed: int = 0
+    """Audit events."""
 
 
 class Housekeeper:
@@ -52,12 +58,19 @@ class Housekeeper:
         self._settings = settings()
         self._publisher = Publisher(parts.denylist)
         self._denylist = parts.denylist
+        keys = AuditKeys.from_settings(self._settings)
+        self._sealer = Sealer(keys, timedelta(seconds=self._settings.audit_seal_seconds))
+        self._notary = Notary(
+            keys,
+            timedelta(seconds=self._settings.audit_checkpoint_seconds),
+            self._settings.audit_checkpoint_file,
+        )
         self._reconciled_at: datetime | None = None
         self._may_be_restored = True
         """The database may come from a backup: it has been out of sight, or has counted back."""
 
     def round(self, sql: Sql, now: datetime) -> Chores:
-        """Expire, then publish. Raises SQLAlchemyError while the database does not answer."""
+        """Expire, publish, seal. Raises SQLAlchemyError while the database does not answer."""
         try:
             return self._round(sql, now)
         except SQLAlchemyError:
@@ -72,8 +85,10 @@ class Housekeeper:
         )
         ended_again = self._end_again(sql, now)
         redis_knows = self._publish(sql, now)
+        sealed = self._sealer.round(sql, now)
+        self._notary.round(sql, now)
         sql.rollback()  # the reads' transaction
-        return Chores(expired, redis_knows, ended_again)
+        return Chores(expired, redis_knows, ended_again, sealed)
 
     def _end_again(self, sql: Sql, now: datetime) -> int:
         """End what Redis knows to have ended, where the database may come from a backup."""

@@ -37,6 +37,8 @@ class Event(StrEnum):
     USER_DISABLED = "user:disabled"
     USER_ENABLED = "user:enabled"
     USER_CHANGED = "user:changed"
+    USER_ERASED = "user:erased"
+    """Addresses and reasons in the events of that user were erased, and what the account held."""
     UNIT_CREATED = "unit:created"
     UNIT_CHANGED = "unit:changed"
 
@@ -61,6 +63,11 @@ class Event(StrEnum):
     """As far as one call came: how many it ended, and how many remain."""
     OPERATION_REFUSED = "operation:refused"
     """Somebody who does not operate asked for it, or gave no fresh credential."""
+
+    AUDIT_EXPORTED = "audit:exported"
+    AUDIT_VERIFIED = "audit:verified"
+    AUDIT_PRUNED = "audit:pruned"
+    """Retention: events were removed, and a signed checkpoint says up to where."""
 
     PATIENTS_LISTED = "patients:listed"
     BOARD_READ = "board:read"

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from .cli_audit import audit
 from .cli_demo import demo_cli
 from .cli_denylist import denylist
 from .cli_doctor import doctor
@@ -15,6 +16,6 @@ from .cli_users import users
 
 def register(app: Flask) -> None:
     """Add every command and group of commands to `app`."""
-    groups = (users, units, patients, shifts, sessions, denylist)
+    groups = (users, units, patients, shifts, sessions, denylist, audit)
     for command in (*groups, housekeep, doctor, demo_cli):
         app.cli.add_command(command)

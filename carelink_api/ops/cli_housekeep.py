@@ -18,7 +18,10 @@ from .output import plain_failures
 @with_appcontext
 @plain_failures()
 def housekeep(once: bool) -> None:
-    """Publish to Redis what it has missed, and expire sessions. Runs until it is told to stop."""
+    """Publish to Redis what it has missed, expire sessions, seal and prune the audit trail.
+
+    Runs until it is told to stop. What it signs stands on standard output, for a log shipper.
+    """
     if once:
         _do_once()
         return
@@ -29,7 +32,7 @@ def housekeep(once: bool) -> None:
 
 def _do_once() -> None:
     chores = Housekeeper(runtime()).round(db.session(), clock.now())
-    click.echo(f"Sessions expired: {chores.expired}.")
+    click.echo(f"Sessions expired: {chores.expired}. Audit events sealed: {chores.sealed}.")
     if chores.ended_again:
         click.echo(
             f"Sessions that Redis knew to have ended and the database did not: "

@@ -1,0 +1,93 @@
+"""Commands on the audit trail: verify it, look into it, hand it on."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from .. import clock
+from ..audit.checkpoints import Signed, read_lines
+from ..audit.events import Event, Outcome
+from ..audit.faults import Fault, Found, Report
+from ..audit.keys import AuditKeys
+from ..audit.record import record
+from ..audit.verifying import Verifier, count_sealed
+from ..database import writing
+from ..extensions import db, settings
+from .output import CLI_ACTOR, CommandGroup, as_json_option, progress_bar, tell
+
+audit = CommandGroup("audit", help="The audit trail.")
+
+
+@audit.command("verify")
+@click.option(
+    "--checkpoints",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file (or log) of checkpoints from outside; default: CARELINK_AUDIT_CHECKPOINT_FILE.",
+)
+@as_json_option
+def verify(files: tuple[Path, ...], as_json: bool) -> None:
+    """Check every event, block and checkpoint; exit 1 on the first sign of a change."""
+    sql = db.session()
+    keys = AuditKeys.from_settings(settings())
+    kept = settings().audit_checkpoint_file
+    outside, unread = _outside(files or ((Path(kept),) if kept else ()))
+    with progress_bar() as progress:
+        bar = progress.add_task("Verifying", total=count_sealed(sql))
+        verifier = Verifier(sql, keys, lambda events: progress.update(bar, advance=events))
+        report = verifier.run(outside)
+    report.faults += unread
+    _record(report)
+    tell(_said(report), {"ok": report.ok, **_facts(report)}, as_json)
+    if not report.ok:
+        raise click.ClickException(f"The trail is not whole: {len(report.faults)} found.")
+
+
+def _outside(files: tuple[Path, ...]) -> tuple[list[Signed], list[Found]]:
+    lines: list[Signed] = []
+    unread: list[Found] = []
+    for file in files:
+        try:
+            lines += list(read_lines(file))
+        except (OSError, ValueError) as fault:
+            more = f"{file}: {fault if isinstance(fault, ValueError) else fault.strerror}."
+            unread.append(Found(Fault.CHECKPOINTS_GONE, more=more))
+    return lines, unread
+
+
+def _record(report: Report) -> None:
+    sql = db.session()
+    with writing(sql):
+        record(
+            sql,
+            Event.AUDIT_VERIFIED,
+            now=clock.now(),
+            outcome=Outcome.SUCCESS if report.ok else Outcome.ALERT,
+            actor=CLI_ACTOR,
+            last_seq=report.last_seq,
+            faults=len(report.faults),
+            first_fault=str(report.faults[0].fault) if report.faults else None,
+        )
+
+
+def _facts(report: Report) -> dict[str, object]:
+    facts = asdict(report)
+    facts["faults"] = [asdict(found) | {"says": str(found)} for found in report.faults]
+    return facts
+
+
+def _said(report: Report) -> str:
+    span = ""
+    if report.oldest_at and report.newest_at:
+        span = f" from {report.oldest_at:%Y-%m-%d %H:%M} to {report.newest_at:%Y-%m-%d %H:%M}"
+    lines = [
+        f"{report.events} events{span}, seq {report.first_seq or 0} to {report.last_seq},"
+        f" in {report.blocks} blocks; {report.unsealed} not sealed yet, {report.erased} erased."
+        f" Checkpoints: {report.checkpoints} in the database, {report.outside} outside.",
+    ]
+    if not report.outside:
+        lines.append("Without checkpoints from outside a cut tail or an old backup may go unseen.")
+    lines += [str(found) for found in report.faults]
+    return "\n".join(lines) if report.faults else " ".join([*lines, "All of it is whole."])
