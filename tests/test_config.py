@@ -57,6 +57,13 @@ READ: list[tuple[str, str, Any]] = [
     ("MAX_CONTENT_LENGTH", "1048576", 1048576),
     ("LOG_LEVEL", "debug", "debug"),
     ("SECRETS_DIR", "/", "/"),
+    ("AUDIT_KEY_FILE", "/run/secrets/audit", "/run/secrets/audit"),
+    ("AUDIT_OLD_KEY_FILES", '["/run/secrets/old"]', ["/run/secrets/old"]),
+    ("AUDIT_SEAL_SECONDS", "60", 60),
+    ("AUDIT_CHECKPOINT_SECONDS", "900", 900),
+    ("AUDIT_CHECKPOINT_FILE", "/mnt/worm/audit", "/mnt/worm/audit"),
+    ("AUDIT_RETENTION_DAYS", "3653", 3653),
+    ("SESSION_RETENTION_DAYS", "31", 31),
 ]  # fmt: skip
 
 MALFORMED: list[tuple[str, str]] = [
@@ -77,6 +84,9 @@ MALFORMED: list[tuple[str, str]] = [
     ("PASSWORD_HASH_ITERATIONS", "0"), ("CORS_ORIGINS", "https://a.example"),
     ("CORS_ORIGINS", '"https://a.example"'), ("CORS_ORIGINS", "[1]"), ("CORS_ORIGINS", "[["),
     ("TRUSTED_PROXIES", "-1"), ("TRUSTED_PROXIES", "true"), ("MAX_CONTENT_LENGTH", "10"),
+    ("AUDIT_SEAL_SECONDS", "0"), ("AUDIT_CHECKPOINT_SECONDS", "86401"),
+    ("AUDIT_RETENTION_DAYS", "179"), ("SESSION_RETENTION_DAYS", "30"),
+    ("AUDIT_OLD_KEY_FILES", "/run/secrets/old"),
     ("LOG_LEVEL", "trace"), ("SESSION_PROFILES", "x"), ("SESSION_PROFILES", "[]"),
     ("SESSION_PROFILES__STANDARD__ACCESS_SECONDS", "3601"),
     ("SESSION_PROFILES__STANDARD__ACCESS_SECONDS", "29"),
