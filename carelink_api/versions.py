@@ -5,7 +5,7 @@ RFC 9110 §8.8.3 and §13.1.1. A change without it would overwrite what its auth
 """
 
 import re
-from typing import Any
+from typing import Any, Protocol
 
 from flask import request
 
@@ -29,6 +29,11 @@ def etag(version: int) -> dict[str, str]:
     return {"ETag": f'"{version}"'}
 
 
+def versioned(shown: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what is shown of a record, with its `version` as ETag."""
+    return shown, etag(shown["version"])
+
+
 def expected_version() -> int:
     """Return the version that the request wants to change.
 
@@ -48,3 +53,15 @@ def check_version(expected: int, found: int) -> None:
     """Raise PreconditionFailed where somebody else has changed it meanwhile."""
     if expected != found:
         raise PreconditionFailed()
+
+
+class Versioned(Protocol):
+    """A row whose `version` counts its changes."""
+
+    version: int
+
+
+def change(row: Versioned, version: int) -> None:
+    """Count one more change of a locked row. Raises PreconditionFailed."""
+    check_version(version, row.version)
+    row.version += 1

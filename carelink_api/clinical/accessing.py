@@ -28,13 +28,13 @@ from ..errors import CareLinkError, Conflict, Forbidden, NotFound, Unavailable
 from ..sessions.claims import AccessClaims
 from .access import Action, Granted, Refusal, Tie, decide, listing, may_admit_to
 from .access_sql import tie_columns, ties_in, values_of, visible
-from .models import Patient
+from .models import CareTeamMember, Patient
 from .record_models import Handoff, Note, Observation
 from .viewer import Viewer, look_up_viewer
 
 log = structlog.get_logger(__name__)
 
-R = TypeVar("R", Handoff, Note, Observation)
+R = TypeVar("R", CareTeamMember, Handoff, Note, Observation)
 
 
 class BreakGlassAvailable(Forbidden):

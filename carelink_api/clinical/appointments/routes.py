@@ -6,7 +6,7 @@ from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
-from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..fhir.appointment import APPOINTMENT
 from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
 from ..fhir.offering import also_as, also_bundled
@@ -39,8 +39,9 @@ def list_appointments(query: dict[str, Any]) -> Page[dict[str, Any]]:
 @also_as(APPOINTMENT)
 def read_appointment(appointment_id: int) -> Answer:
     """Show one appointment."""
-    found = service.read_appointment(db.session(), claims(), appointment_id, now=web.now())
-    return found, etag(found["version"])
+    return versioned(
+        service.read_appointment(db.session(), claims(), appointment_id, now=web.now())
+    )
 
 
 @bp.post("/appointments/")
@@ -52,8 +53,7 @@ def read_appointment(appointment_id: int) -> Answer:
 @bp.doc(security=SECURITY)
 def book_appointment(body: dict[str, Any]) -> Answer:
     """Book an appointment, for oneself or for a patient whom one looks after."""
-    made = service.book(db.session(), claims(), body, now=web.now())
-    return made, etag(made["version"])
+    return versioned(service.book(db.session(), claims(), body, now=web.now()))
 
 
 @bp.patch("/appointments/<id:appointment_id>/")
@@ -67,7 +67,7 @@ def move_appointment(body: dict[str, Any], appointment_id: int) -> Answer:
     moved = service.move(
         db.session(), claims(), appointment_id, body, version=expected_version(), now=web.now()
     )
-    return moved, etag(moved["version"])
+    return versioned(moved)
 
 
 @bp.post("/appointments/<id:appointment_id>/cancel/")
@@ -80,4 +80,4 @@ def cancel_appointment(appointment_id: int) -> Answer:
     cancelled = service.cancel(
         db.session(), claims(), appointment_id, version=expected_version(), now=web.now()
     )
-    return cancelled, etag(cancelled["version"])
+    return versioned(cancelled)

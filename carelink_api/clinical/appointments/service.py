@@ -10,9 +10,9 @@ from ...accounts.models import User
 from ...audit.events import Event
 from ...errors import Conflict, Forbidden, NotFound, ValidationFailed
 from ...sessions.claims import AccessClaims
+from ...versions import change
 from ..access import Action
 from ..accessing import Access, BreakGlassAvailable, accessing
-from ..changing import change
 from ..models import Appointment
 from .listing import LISTED, shown
 

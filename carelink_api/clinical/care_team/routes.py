@@ -6,7 +6,7 @@ from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
-from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..paging import Page
 from . import schemas, service
 
@@ -34,8 +34,9 @@ def list_care_team(query: dict[str, Any], patient_id: int) -> Page[service.Shown
 @bp.doc(security=SECURITY)
 def read_care_team_member(patient_id: int, member_id: int) -> Answer:
     """Show one membership."""
-    member = service.read_member(db.session(), claims(), patient_id, member_id, now=web.now())
-    return member, etag(member["version"])
+    return versioned(
+        service.read_member(db.session(), claims(), patient_id, member_id, now=web.now())
+    )
 
 
 @bp.post("/patients/<id:patient_id>/care-team/")
@@ -46,8 +47,7 @@ def read_care_team_member(patient_id: int, member_id: int) -> Answer:
 @bp.doc(security=SECURITY)
 def add_care_team_member(body: dict[str, Any], patient_id: int) -> Answer:
     """Take a doctor or nurse into the care team of a patient whom one looks after oneself."""
-    member = service.add_member(db.session(), claims(), patient_id, body, now=web.now())
-    return member, etag(member["version"])
+    return versioned(service.add_member(db.session(), claims(), patient_id, body, now=web.now()))
 
 
 @bp.post("/patients/<id:patient_id>/care-team/<id:member_id>/end/")
@@ -60,4 +60,4 @@ def end_care_team_member(patient_id: int, member_id: int) -> Answer:
     member = service.end_member(
         db.session(), claims(), patient_id, member_id, version=expected_version(), now=web.now()
     )
-    return member, etag(member["version"])
+    return versioned(member)

@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Row, or_, select
 from sqlalchemy.orm import Session as Sql
 
 from ...accounts.models import User
 from ...audit.events import Event
-from ...errors import Conflict, NotFound, ValidationFailed
+from ...errors import Conflict, ValidationFailed
 from ...sessions.claims import AccessClaims
+from ...versions import change
 from ..access import Action
 from ..accessing import Access, accessing
-from ..changing import change
 from ..models import CareTeamMember
 from ..paging import Page, read_page
 
@@ -70,7 +70,7 @@ def read_member(
     with accessing(sql, viewer, Event.CARE_TEAM_LISTED, now=now) as access:
         access.chart(patient_id, Action.READ)
         access.about(member_id=member_id)
-        return _read(sql, patient_id, member_id)
+        return _read(access, patient_id, member_id)
 
 
 def add_member(
@@ -96,7 +96,7 @@ def add_member(
         )
         sql.add(made)
         sql.flush()
-        return _read(sql, patient_id, made.id)
+        return _read(access, patient_id, made.id)
 
 
 def end_member(
@@ -115,15 +115,13 @@ def end_member(
     with accessing(sql, viewer, Event.CARE_TEAM_LEFT, now=now) as access:
         access.chart(patient_id, Action.OPEN)  # locks: memberships change one after the other
         access.about(member_id=member_id)
-        member = sql.scalar(select(_member).where(*_is(patient_id, member_id)))
-        if member is None:
-            raise NotFound()
+        member = access.of_patient(CareTeamMember, member_id, patient_id)
         change(member, version)
         if member.ends_at is not None and member.ends_at <= now:
             raise HasEnded()
         member.ends_at = max(now, member.starts_at)
         sql.flush()
-        return _read(sql, patient_id, member_id)
+        return _read(access, patient_id, member_id)
 
 
 def _check_times(starts_at: datetime, ends_at: datetime | None, now: datetime) -> None:
@@ -161,15 +159,9 @@ def _lasts_beyond(moment: datetime) -> ColumnElement[bool]:
     return or_(_member.ends_at.is_(None), _member.ends_at > moment)
 
 
-def _is(patient_id: int, member_id: int) -> tuple[ColumnElement[bool], ...]:
-    return _member.id == member_id, _member.patient_id == patient_id
-
-
-def _read(sql: Sql, patient_id: int, member_id: int) -> Shown:
-    row = sql.execute(_LISTED.where(and_(*_is(patient_id, member_id)))).one_or_none()
-    if row is None:
-        raise NotFound()
-    return _shown(row)
+def _read(access: Access, patient_id: int, member_id: int) -> Shown:
+    asked = _LISTED.where(_member.id == member_id, _member.patient_id == patient_id)
+    return _shown(access.one(asked))
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> Shown:

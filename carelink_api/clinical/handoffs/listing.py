@@ -14,6 +14,7 @@ from ..access import Action
 from ..accessing import Access, accessing
 from ..models import Patient
 from ..paging import Page, read_page
+from ..people import named, person
 from ..record_models import Handoff, PatientOwner
 
 Shown = dict[str, Any]
@@ -27,10 +28,8 @@ _SHOWN = (
             if column.name not in ("given_by_id", "closed_by_id")
         ),
         Patient.name.label("patient_name"),
-        _giver.id.label("giver_id"),
-        _giver.name.label("giver_name"),
-        _closer.id.label("closer_id"),
-        _closer.name.label("closer_name"),
+        *named(_giver, "giver"),
+        *named(_closer, "closer"),
     )
     .join(Patient, Handoff.patient_id == Patient.id)
     .join(_giver, Handoff.given_by_id == _giver.id)
@@ -131,6 +130,6 @@ def _shown(row: Row[*tuple[Any, ...]]) -> Shown:
     return {
         **row._mapping,
         "patient": {"id": row.patient_id, "name": row.patient_name},
-        "given_by": {"id": row.giver_id, "name": row.giver_name},
-        "closed_by": row.closer_id and {"id": row.closer_id, "name": row.closer_name},
+        "given_by": person(row, "giver"),
+        "closed_by": person(row, "closer"),
     }

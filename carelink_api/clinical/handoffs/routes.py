@@ -10,7 +10,7 @@ from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
-from ...versions import ETAG_HEADER, etag
+from ...versions import ETAG_HEADER, versioned
 from ..paging import Page
 from . import listing, schemas, service
 
@@ -63,7 +63,7 @@ def read_owner(patient_id: int) -> Shown:
 @bp.doc(security=SECURITY)
 def give_handoff(body: dict[str, str], patient_id: int) -> Answer:
     """Hand a patient over to whoever accepts. One answers for the patient until then."""
-    return _answer(service.give(db.session(), claims(), patient_id, now=web.now(), **body))
+    return versioned(service.give(db.session(), claims(), patient_id, now=web.now(), **body))
 
 
 @bp.get(_ONE)
@@ -73,7 +73,7 @@ def give_handoff(body: dict[str, str], patient_id: int) -> Answer:
 @bp.doc(security=SECURITY)
 def read_handoff(patient_id: int, handoff_id: int) -> Answer:
     """Show a handoff."""
-    return _answer(
+    return versioned(
         listing.read_handoff(db.session(), claims(), patient_id, handoff_id, now=web.now())
     )
 
@@ -85,7 +85,7 @@ def read_handoff(patient_id: int, handoff_id: int) -> Answer:
 @bp.doc(security=SECURITY)
 def accept_handoff(patient_id: int, handoff_id: int) -> Answer:
     """Accept: from now on one answers for the patient. Of two at once, one gets 409."""
-    return _answer(service.accept(db.session(), claims(), patient_id, handoff_id, now=web.now()))
+    return versioned(service.accept(db.session(), claims(), patient_id, handoff_id, now=web.now()))
 
 
 @bp.post(f"{_ONE}withdraw/")
@@ -95,8 +95,6 @@ def accept_handoff(patient_id: int, handoff_id: int) -> Answer:
 @bp.doc(security=SECURITY)
 def withdraw_handoff(patient_id: int, handoff_id: int) -> Answer:
     """Take back what one has given and nobody has accepted."""
-    return _answer(service.withdraw(db.session(), claims(), patient_id, handoff_id, now=web.now()))
-
-
-def _answer(handoff: Shown) -> Answer:
-    return handoff, etag(handoff["version"])
+    return versioned(
+        service.withdraw(db.session(), claims(), patient_id, handoff_id, now=web.now())
+    )

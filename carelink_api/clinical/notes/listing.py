@@ -13,6 +13,7 @@ from ...sessions.claims import AccessClaims
 from ..access import Action
 from ..accessing import Access, accessing
 from ..paging import Page, read_page
+from ..people import named, person
 from ..record_models import Note, NoteVersion
 
 Shown = dict[str, Any]
@@ -27,8 +28,7 @@ _COLUMNS = select(
     NoteVersion.text,
     NoteVersion.because,
     NoteVersion.signed_at,
-    User.id.label("signer_id"),
-    User.name.label("signer_name"),
+    *named(User, "signer"),
 )
 _NEWEST = _COLUMNS.join(
     NoteVersion, and_(NoteVersion.note_id == Note.id, NoteVersion.version == Note.version)
@@ -112,4 +112,4 @@ def one(access: Access, patient_id: int, note_id: int) -> Shown:
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> Shown:
-    return {**row._mapping, "signed_by": {"id": row.signer_id, "name": row.signer_name}}
+    return {**row._mapping, "signed_by": person(row, "signer")}

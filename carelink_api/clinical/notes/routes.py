@@ -6,7 +6,7 @@ from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
-from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..paging import Page
 from . import listing, schemas, service
 
@@ -39,7 +39,7 @@ def list_notes(query: dict[str, Any], patient_id: int) -> Page[Shown]:
 @bp.doc(security=SECURITY)
 def write_note(body: dict[str, str], patient_id: int) -> Answer:
     """Write a note, and sign it by that."""
-    return _answer(service.write(db.session(), claims(), patient_id, now=web.now(), **body))
+    return versioned(service.write(db.session(), claims(), patient_id, now=web.now(), **body))
 
 
 @bp.get("/<id:note_id>/")
@@ -49,7 +49,7 @@ def write_note(body: dict[str, str], patient_id: int) -> Answer:
 @bp.doc(security=SECURITY)
 def read_note(patient_id: int, note_id: int) -> Answer:
     """Show a note as it reads now."""
-    return _answer(listing.read_note(db.session(), claims(), patient_id, note_id, now=web.now()))
+    return versioned(listing.read_note(db.session(), claims(), patient_id, note_id, now=web.now()))
 
 
 @bp.get("/<id:note_id>/versions/")
@@ -74,12 +74,8 @@ def list_note_versions(query: dict[str, Any], patient_id: int, note_id: int) -> 
 def amend_note(body: dict[str, str], patient_id: int, note_id: int) -> Answer:
     """Sign one more version of a note of one's own. The earlier ones stay."""
     version = expected_version()
-    return _answer(
+    return versioned(
         service.amend(
             db.session(), claims(), patient_id, note_id, version=version, now=web.now(), **body
         )
     )
-
-
-def _answer(note: Shown) -> Answer:
-    return note, etag(note["version"])

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session as Sql
 from ...audit.events import Event
 from ...errors import Forbidden
 from ...sessions.claims import AccessClaims
+from ...versions import change
 from ..access import Action
 from ..accessing import accessing
-from ..changing import change
 from ..record_models import Note, NoteVersion
 from .listing import Shown, one
 

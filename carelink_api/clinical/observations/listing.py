@@ -13,6 +13,7 @@ from ...sessions.claims import AccessClaims
 from ..access import Action
 from ..accessing import accessing
 from ..paging import Page, read_page
+from ..people import named, person
 from ..record_models import Observation
 from .codes import VITAL_SIGNS
 
@@ -27,10 +28,8 @@ SHOWN = (
             for column in Observation.__table__.columns
             if column.name not in ("recorded_by_id", "marked_by_id")
         ),
-        _recorder.id.label("recorder_id"),
-        _recorder.name.label("recorder_name"),
-        _marker.id.label("marker_id"),
-        _marker.name.label("marker_name"),
+        *named(_recorder, "recorder"),
+        *named(_marker, "marker"),
     )
     .join(_recorder, Observation.recorded_by_id == _recorder.id)
     .outerjoin(_marker, Observation.marked_by_id == _marker.id)
@@ -114,8 +113,7 @@ def trend(
 
 def shown(row: Row[*tuple[Any, ...]]) -> Shown:
     """Return what is shown of a row of `SHOWN`."""
-    recorder = {"id": row.recorder_id, "name": row.recorder_name}
-    marker = row.marker_id and {"id": row.marker_id, "name": row.marker_name}
+    recorder, marker = person(row, "recorder"), person(row, "marker")
     name = VITAL_SIGNS[row.code].name
     return {**row._mapping, "name": name, "recorded_by": recorder, "marked_by": marker}
 

@@ -6,7 +6,7 @@ from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
-from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..fhir.observation import OBSERVATION
 from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
 from ..fhir.offering import also_as, also_bundled
@@ -80,7 +80,7 @@ def read_observation(patient_id: int, observation_id: int) -> Answer:
     found = service.read_observation(
         db.session(), claims(), patient_id, observation_id, now=web.now()
     )
-    return found, etag(found["version"])
+    return versioned(found)
 
 
 @bp.post("/<id:observation_id>/entered-in-error/")
@@ -95,4 +95,4 @@ def mark_observation_in_error(body: dict[str, Any], patient_id: int, observation
     found = service.mark_in_error(
         db.session(), claims(), patient_id, observation_id, version=version, now=web.now(), **body
     )
-    return found, etag(found["version"])
+    return versioned(found)

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session as Sql
 from ...audit.events import Event
 from ...errors import Conflict, ValidationFailed
 from ...sessions.claims import AccessClaims
+from ...versions import change
 from ..access import Action
 from ..accessing import Access, accessing
-from ..changing import change
 from ..record_models import Observation
 from .codes import VITAL_SIGNS
 from .listing import SHOWN, Shown, shown

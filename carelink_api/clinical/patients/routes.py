@@ -6,7 +6,7 @@ from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
-from ...versions import ETAG_HEADER, IF_MATCH, etag, expected_version
+from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
 from ..fhir.offering import also_as, also_bundled
 from ..fhir.patient import PATIENT
@@ -43,8 +43,7 @@ def read_patient(patient_id: int) -> Answer:
 
     403 `break_glass_available` tells a doctor or nurse that only an emergency opens this record.
     """
-    patient = service.read_patient(db.session(), claims(), patient_id, now=web.now())
-    return patient, etag(patient["version"])
+    return versioned(service.read_patient(db.session(), claims(), patient_id, now=web.now()))
 
 
 @bp.post("/patients/")
@@ -59,8 +58,7 @@ def create_patient(body: dict[str, Any]) -> Answer:
 
     A nurse admits where she is on shift; a doctor anywhere, and looks after whom they admit.
     """
-    patient = service.create_patient(db.session(), claims(), body, now=web.now())
-    return patient, etag(patient["version"])
+    return versioned(service.create_patient(db.session(), claims(), body, now=web.now()))
 
 
 @bp.patch("/patients/<id:patient_id>/")
@@ -74,7 +72,7 @@ def change_patient(body: dict[str, Any], patient_id: int) -> Answer:
     patient = service.change_patient(
         db.session(), claims(), patient_id, body, version=expected_version(), now=web.now()
     )
-    return patient, etag(patient["version"])
+    return versioned(patient)
 
 
 @bp.post("/patients/<id:patient_id>/admit/")
@@ -88,7 +86,7 @@ def admit_patient(body: dict[str, Any], patient_id: int) -> Answer:
     patient = service.admit_patient(
         db.session(), claims(), patient_id, body, version=expected_version(), now=web.now()
     )
-    return patient, etag(patient["version"])
+    return versioned(patient)
 
 
 @bp.post("/patients/<id:patient_id>/discharge/")
@@ -101,7 +99,7 @@ def discharge_patient(patient_id: int) -> Answer:
     patient = service.discharge_patient(
         db.session(), claims(), patient_id, version=expected_version(), now=web.now()
     )
-    return patient, etag(patient["version"])
+    return versioned(patient)
 
 
 @bp.get("/patients/<id:patient_id>/access-log/")

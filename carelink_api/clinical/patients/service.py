@@ -11,9 +11,9 @@ from ...accounts.models import Unit
 from ...audit.events import Event
 from ...errors import Conflict, ValidationFailed
 from ...sessions.claims import AccessClaims
+from ...versions import change
 from ..access import CARE_TEAM_TIES_AFTER, Action
 from ..accessing import Access, accessing
-from ..changing import change
 from ..models import CareTeamMember, Patient
 from ..owning import find_owner
 from .names import name_key, spelt
