@@ -79,13 +79,14 @@ class App:
 
     def start_call(self, path: str = "/api/auth/sessions/", times: int = 1, **init: Any) -> None:
         """Call as `call` does, but wait for the outcomes only in `outcomes`."""
-        script = "([path, times, init]) => { window.started = Promise.all(Array.from({length: "
-        script += "times}, () => app.outcome(app.session.fetch(path, init)))); return null; }"
+        script = "([path, times, init]) => { window.outcomes = null; Promise.all(Array.from("
+        script += "{length: times}, () => app.outcome(app.session.fetch(path, init))))"
+        script += ".then((found) => { window.outcomes = found; }); }"
         self.page.evaluate(script, [path, times, init])
 
     def outcomes(self) -> list[Any]:
         """Return what has become of the calls of `start_call`."""
-        found: list[Any] = self.page.evaluate("window.started")
+        found: list[Any] = self.page.wait_for_function("() => window.outcomes").json_value()
         return found
 
     def do(self, script: str, argument: Any = None) -> Any:
