@@ -70,6 +70,7 @@ export class Session extends EventTarget {
   #lastCallAt = 0;
   #toldAt = 0;
   #askAgainAt = 0;
+  #failures = 0;
   #restoring = false;
   #reachable = true;
 
@@ -195,7 +196,7 @@ export class Session extends EventTarget {
     const last = this.#grant;
     this.#tabs.note = { ...this.#tabs.note, leaving: true };
     this.#end("logged_out");
-    for (let attempt = 0; this.#tabs.note.leaving; attempt++) {
+    for (let attempt = 0; this.#tabs.note.leaving || last?.refresh; attempt++) {
       try {
         return await this.#leave(last);
       } catch (error) {
@@ -222,7 +223,7 @@ export class Session extends EventTarget {
     const { signal } = this.#open;
     const timer = setInterval(() => this.#tick(), TICK_MS);
     signal.addEventListener("abort", () => clearInterval(timer));
-    addEventListener("pageshow", () => this.#tick(), { signal });
+    addEventListener("pageshow", ({ persisted }) => this.#onShow(persisted), { signal });
     document.addEventListener("visibilitychange", () => this.#tick(), { signal });
     addEventListener("offline", () => this.#reached(false), { signal });
     addEventListener("online", () => this.#onLine(), { signal });
@@ -261,7 +262,7 @@ export class Session extends EventTarget {
       } catch (error) {
         life.throwIfAborted();
         if (!(error instanceof Unreachable)) throw error;
-        const wait = rules.waitBefore(attempt, error.retryAfter, Math.random());
+        const wait = rules.waitBefore(this.#failures++, error.retryAfter, Math.random());
         this.#askAgainAt = Date.now() + wait;
         if (attempt + 1 === ATTEMPTS || wait > PATIENCE_MS) throw error;
         await sleep(wait);
@@ -331,8 +332,8 @@ export class Session extends EventTarget {
     if (byPassword || !this.#lastActiveAt) this.#lastCallAt = this.#lastActiveAt = grant.issuedAt;
     this.#grant = grant;
     this.#offset = grant.offset;
-    this.#askAgainAt = 0;
-    if (from === "login") this.#tabs.note = { csrf: grant.csrf };
+    this.#askAgainAt = this.#failures = 0;
+    if (from === "login") this.#tabs.note = csrfCookie() ? {} : { csrf: grant.csrf };
     const locked = !byPassword && this.#tabs.note.locked === session.id;
     const status = locked ? "locked" : "active";
     const reason = locked ? (this.#state.reason ?? "locked") : null;
@@ -375,7 +376,7 @@ export class Session extends EventTarget {
     const body = last?.refresh ? { refresh: last.refresh } : {};
     if (headers || last?.refresh)
       await this.#tabs.alone(() => this.#api.post("logout/", body, this.#open.signal, headers));
-    this.#tabs.note = {};
+    if (this.#tabs.note.leaving) this.#tabs.note = {};
   }
 
   /**
@@ -403,9 +404,15 @@ export class Session extends EventTarget {
     else this.#active(news.at, false);
   }
 
+  /** @param {boolean} wasAway in the back-forward cache, where no news arrives */
+  #onShow(wasAway) {
+    if (wasAway && this.#state.status === "active") this.#refresh().catch(() => {});
+    else this.#tick();
+  }
+
   #onLine() {
     this.#reached(true);
-    this.#askAgainAt = 0;
+    this.#askAgainAt = this.#failures = 0;
     this.#tick();
   }
 
