@@ -203,6 +203,40 @@ def test_the_password_in_place_before_the_absolute_end_goes_on_with_a_new_sessio
     assert sorted(reasons, key=str) == [(False, "logged_out"), (True, None)]
 
 
+def test_the_absolute_end_leaves_the_page_locked_for_the_same_person_to_go_on(
+    hospital: Hospital, new_context: NewContext, complaints: Complaints
+) -> None:
+    complaints.expect("401.*/refresh/")
+    context = new_context(clock=True)
+    app = open_app(context)
+    account = hospital.create_user()
+    app.login(account)
+    hospital.let_pass(12 * HOUR + 5, context)
+    app.wait_for("app.session.state.status === 'locked'")
+    assert app.events("ended") == [{"reason": "session_expired"}]
+    assert app.reauthenticate(account)["status"] == "active"
+    assert app.call() == 200
+
+
+def test_a_page_whose_token_somebody_else_has_used_learns_it(
+    hospital: Hospital, new_context: NewContext, complaints: Complaints
+) -> None:
+    complaints.expect("401")
+    context = new_context(clock=True)
+    app = open_app(context, transport="body")
+    app.login(hospital.create_user())
+    copied = app.page.evaluate("localStorage.getItem('refresh')")
+    hospital.let_pass(20 * MINUTE, context)
+    assert app.call() == 200
+    hospital.server.travel(MINUTE)
+    with hospital.server.client() as elsewhere:
+        refused = elsewhere.post("/api/auth/refresh/", json={"refresh": copied})
+    assert refused.json()["reason"] == "reused"
+    assert app.call()["reason"] == "reused"
+    assert app.state["status"] == "signed-out"
+    assert app.page.evaluate("localStorage.getItem('refresh')") is None
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
