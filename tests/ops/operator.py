@@ -50,7 +50,7 @@ class Operator:
         return answer.get_json()
 
     def preview(self, **selection: Any) -> Any:
-        return self.done("revocations", dry_run=True, reason=WHY, **selection)
+        return self.done("revocations", dry_run=True, **selection)
 
     def revoke(self, at_most: int = 1000, **selection: Any) -> Any:
         return self.done("revocations", dry_run=False, at_most=at_most, reason=WHY, **selection)

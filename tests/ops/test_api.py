@@ -135,6 +135,7 @@ def test_numbers_tell_of_what_was_throttled(auth: Auth, piet: Operator) -> None:
     assert (found["throttles"], found["refusals"]) == (answers.count(429), answers.count(401))
 
 
+@sqlite_only
 def test_an_hour_later_it_is_forgotten_and_minutes_that_are_over_are_read_once(
     piet: Operator, travel: Travel
 ) -> None:
@@ -161,6 +162,7 @@ def test_no_event_counts_twice_and_none_that_is_counted_is_hidden() -> None:
     assert set(counted) <= SHOWN
 
 
+@sqlite_only
 def test_polling_is_no_activity_and_leaves_no_events(app: Flask, piet: Operator, sql: Sql) -> None:
     piet.ask("events")
     before = len(trail(sql, *Event))
@@ -189,6 +191,7 @@ def test_the_denylist_is_shown_and_can_be_dropped_without_letting_anybody_in(
     assert piet.done("denylist/flush", reason=WHY)["removed"] == 0
 
 
+@sqlite_only
 def test_what_redis_alone_refuses_is_not_dropped(
     piet: Operator, ward: Logged, redis_client: redis.Redis
 ) -> None:
@@ -217,6 +220,7 @@ def test_without_redis_the_console_still_shows_what_is_wrong(
     assert piet.ask("numbers")["sessions"]["total"] == 4
 
 
+@sqlite_only
 def test_health_says_that_all_is_well(piet: Operator) -> None:
     health = piet.ask("health")
     assert health["status"] == "ready"
@@ -228,6 +232,7 @@ def test_health_says_that_all_is_well(piet: Operator) -> None:
     ]
 
 
+@sqlite_only
 def test_health_misses_a_housekeeper_that_does_not_run(
     piet: Operator, ward: Logged, sql: Sql
 ) -> None:
@@ -239,6 +244,7 @@ def test_health_misses_a_housekeeper_that_does_not_run(
     assert "flask --app wsgi housekeep" in found["housekeeper"]["mend"]
 
 
+@sqlite_only
 def test_refusals_carry_an_outcome(piet: Operator, sql: Sql, auth: Auth, ward: Logged) -> None:
     assert call(auth, "GET", "numbers/", ward[ANNA]["access"]).status_code == 403
     (event,) = piet.ask("events")["items"]

@@ -11,6 +11,7 @@ from carelink_api.sessions.models import Session
 from tests.auth_helper import Auth
 from tests.clinical.ward import Ward
 from tests.conftest import Travel
+from tests.ops.commands import sqlite_only
 from tests.ops.operator import (
     ANNA,
     BEN,
@@ -71,6 +72,7 @@ def test_events_can_be_narrowed(auth: Auth, piet: Operator, ward: Logged, sql: S
     assert len(short["items"]) == 2
 
 
+@sqlite_only
 def test_nothing_of_a_patients_record_is_in_the_events(
     app: Flask, auth: Auth, piet: Operator
 ) -> None:

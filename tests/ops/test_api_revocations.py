@@ -68,6 +68,7 @@ def selections(sql: Sql, ward: Logged) -> dict[str, tuple[dict[str, Any], set[st
 WAYS = ["a session", "a user", "a unit", "a user type", "patients", "a profile", "everyone"]
 
 
+@sqlite_only
 @pytest.mark.parametrize("way", WAYS)
 def test_a_dry_run_says_what_would_end_and_ends_nothing(
     piet: Operator, ward: Logged, sql: Sql, way: str
@@ -99,6 +100,7 @@ def test_what_is_selected_ends_and_nothing_else(
         assert bool(redis_client.exists(session_key(sid(tokens)))) == (email in who)
 
 
+@sqlite_only
 def test_everything_about_a_revocation_is_in_the_trail(
     piet: Operator, ward: Logged, sql: Sql
 ) -> None:
@@ -114,6 +116,7 @@ def test_everything_about_a_revocation_is_in_the_trail(
     assert (finished.detail["ended"], finished.detail["remaining"]) == (2, 0)
 
 
+@sqlite_only
 def test_sent_again_it_ends_nothing_more(piet: Operator, ward: Logged, sql: Sql) -> None:
     first, again = (piet.revoke(user_type="nurse") for _ in range(2))
     assert (first["ended"], again["ended"], again["selected"]) == (2, 0, 0)
@@ -151,6 +154,7 @@ def test_more_than_the_dry_run_said_ends_nothing(
         ({"everyone": True, "reason": "x"}, "reason"),
         ({"everyone": True, "dry_run": "yes"}, "dry_run"),
         ({"everyone": True, "dry_run": False}, "at_most"),
+        ({"everyone": True, "dry_run": False, "at_most": 9, "reason": None}, "reason"),
     ],
 )
 def test_an_order_that_is_not_clear_ends_nothing(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api.audit.events import Event
 from carelink_api.sessions.models import Session
 from tests.auth_helper import Auth
+from tests.ops.commands import sqlite_only
 from tests.ops.operator import (
     ANNA,
     BEN,
@@ -68,6 +69,7 @@ def test_sessions_are_found_by_what_is_known_of_them(
         assert emails(piet.ask("sessions", **query)) == expected, query
 
 
+@sqlite_only
 def test_a_session_shows_who_where_and_until_when(piet: Operator, ward: Logged) -> None:
     (shown,) = piet.ask("sessions", q=ANNA)["items"]
     assert shown["id"] == sid(ward[ANNA])
@@ -83,6 +85,7 @@ def test_a_session_shows_who_where_and_until_when(piet: Operator, ward: Logged) 
     assert own["current"]
 
 
+@sqlite_only
 def test_an_ended_session_tells_why(auth: Auth, piet: Operator, ward: Logged) -> None:
     auth.logout(ward[BEN]["refresh"])
     (shown,) = piet.ask("sessions", status="ended")["items"]
@@ -94,6 +97,7 @@ def test_an_ended_session_tells_why(auth: Auth, piet: Operator, ward: Logged) ->
     assert emails(piet.ask("sessions")) == {ANNA, PIET, None}
 
 
+@sqlite_only
 def test_the_list_comes_in_pages(piet: Operator) -> None:
     pages = [piet.ask("sessions", page=page, page_size=3) for page in (1, 2)]
     assert [len(page["items"]) for page in pages] == [3, 1]
@@ -101,6 +105,7 @@ def test_the_list_comes_in_pages(piet: Operator) -> None:
     assert len({each["id"] for page in pages for each in page["items"]}) == 4
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     "query",
     [{"q": "cleo"}, {"q": CLEO}, {"q": "marsh"}, {"address": "127.", "user_type": "patient"}],
@@ -109,6 +114,7 @@ def test_no_search_finds_who_is_a_patient_here(piet: Operator, query: dict[str, 
     assert piet.ask("sessions", **query)["items"] == []
 
 
+@sqlite_only
 def test_of_a_patient_the_number_is_shown_and_nothing_else(
     auth: Auth, piet: Operator, ward: Logged
 ) -> None:
@@ -125,6 +131,7 @@ def test_of_a_patient_the_number_is_shown_and_nothing_else(
     assert {event["actor_name"] for event in about} == {None}
 
 
+@sqlite_only
 def test_a_search_is_audited_by_what_was_searched_for(piet: Operator, sql: Sql) -> None:
     piet.ask("sessions", q="anna", user_type="nurse")
     (event,) = trail(sql, Event.SESSIONS_SEARCHED)

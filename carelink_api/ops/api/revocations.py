@@ -47,14 +47,14 @@ class Selected:
 
 
 def preview(
-    sql: Sql, claims: AccessClaims, named: dict[str, Any], reason: str, *, now: datetime
+    sql: Sql, claims: AccessClaims, named: dict[str, Any], *, now: datetime
 ) -> dict[str, Any]:
     """Say what a revocation would end. Raises Forbidden, ValidationFailed."""
     demand_operator(sql, claims, now=now)
     with writing(sql):
         selection = choose(sql, **named)
         found = _look(sql, selection, claims, now)
-        record_act(sql, claims, Event.REVOCATION_PREVIEWED, now, why=reason,
+        record_act(sql, claims, Event.REVOCATION_PREVIEWED, now,
                    selected=found.selected, selection=selection.described())  # fmt: skip
     return asdict(found) | {"dry_run": True, "ended": 0, "remaining": found.selected, "done": False}
 

@@ -67,10 +67,10 @@ def revoke_sessions(args: Answer) -> ResponseReturnValue:
     be sent any number of times. 401 `insufficient_user_authentication` asks for the password.
     """
     _count_password(args)
-    dry_run, reason = args.pop("dry_run"), args.pop("reason")
+    dry_run, reason = args.pop("dry_run"), args.pop("reason", "")
     password, at_most = args.pop("password", None), args.pop("at_most", 0)
     if dry_run:
-        return revocations.preview(db.session(), claims(), args, reason, now=web.now())
+        return revocations.preview(db.session(), claims(), args, now=web.now())
     answer, redis_knows = revocations.carry_out(
         db.session(), claims(), args, reason,
         at_most=at_most, password=password, now=web.now(),

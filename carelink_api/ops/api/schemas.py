@@ -26,10 +26,10 @@ def sid_field(description: str) -> ma.fields.String:
     )
 
 
-def _reason() -> Text:
+def _reason(*, required: bool = True) -> Text:
     """Why, kept in the audit trail."""
     return Text(
-        required=True,
+        required=required,
         min_length=3,
         max_length=200,
         metadata={"description": "Why, for the audit trail. No names of patients."},
@@ -132,13 +132,20 @@ class RevocationArgs(ma.Schema):
             "description": "Without `dry_run`: end nothing where more sessions match than this."
         },
     )
-    reason = _reason()
+    reason = _reason(required=False)
     password = _password()
 
     @ma.validates_schema
-    def _demand_a_number(self, data: dict[str, Any], **_: Any) -> None:
-        if data["dry_run"] is False and "at_most" not in data:
-            raise ma.ValidationError("Say how many: first ask with dry_run.", "at_most")
+    def _demand_care(self, data: dict[str, Any], **_: Any) -> None:
+        """Without `dry_run`, that it was asked with it before, and a reason."""
+        if data["dry_run"]:
+            return
+        for name, words in (
+            ("at_most", "First ask with dry_run how many."),
+            ("reason", "Say why."),
+        ):
+            if name not in data:
+                raise ma.ValidationError(words, name)
 
 
 class RevocationSchema(ma.Schema):
