@@ -171,8 +171,10 @@ class Person:
 
     def _spare_others(self, body: dict[str, Any]) -> dict[str, Any]:
         """Let a valid revocation be of one session that nobody needs, by a fresh credential."""
-        kept = {name: body[name] for name in ("dry_run", "at_most", "reason") if name in body}
-        return kept | {"session": self.log_in()["session"]["id"]}
+        order = {"at_most": 1, "reason": "A drill", "session": self.log_in()["session"]["id"]}
+        return order | {
+            name: body[name] for name in ("dry_run", "at_most", "reason") if name in body
+        }
 
     def _credentials(self) -> dict[str, str]:
         return {"email": self.account.email, "password": self.account.password}
