@@ -290,7 +290,10 @@ export class Session extends EventTarget {
       if (!(error instanceof ProblemError)) throw error;
       const { code = "", reason = code } = error.problem;
       if (!REFUSALS.includes(code)) throw new Unreachable(error); // a proxy's word
-      throw this.#end(reason === "expired" ? (past ?? reason) : reason);
+      // Of a refusal whose answer was lost only the missing cookie is left: the clock knows why.
+      const { idle } = this.#state.ends;
+      const known = past ?? (idle !== null && idle <= this.now() ? "idle" : reason);
+      throw this.#end(["expired", "not_authenticated"].includes(reason) ? known : reason);
     }
   }
 
@@ -367,16 +370,22 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Tell the API of a log-out. Throws Unreachable.
+   * Tell the API of a log-out, once: who asks again meanwhile waits. Where it knows of no such
+   * session there is nothing left to end. Throws Unreachable.
    * @param {Grant | null} last
    */
   async #leave(last) {
-    const csrf = this.#csrf();
-    const headers = csrf && this.#byCookie ? { "X-CareLink-CSRF": csrf } : undefined;
-    const body = last?.refresh ? { refresh: last.refresh } : {};
-    if (headers || last?.refresh)
-      await this.#tabs.alone(() => this.#api.post("logout/", body, this.#open.signal, headers));
-    if (this.#tabs.note.leaving) this.#tabs.note = {};
+    await this.#tabs.alone(async () => {
+      if (!this.#tabs.note.leaving) return;
+      const csrf = this.#csrf();
+      const headers = csrf && this.#byCookie ? { "X-CareLink-CSRF": csrf } : undefined;
+      const body = last?.refresh ? { refresh: last.refresh } : {};
+      if (headers || last?.refresh)
+        await this.#api.post("logout/", body, this.#open.signal, headers).catch((error) => {
+          if (!(error instanceof ProblemError)) throw error;
+        });
+      if (this.#tabs.note.leaving) this.#tabs.note = {};
+    });
   }
 
   /**

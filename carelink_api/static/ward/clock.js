@@ -34,22 +34,33 @@ export class ShiftClock {
       const background = true;
       const me = await api.get("/api/auth/me/", { background });
       const left = me.seconds_left.handoff;
-      this.#handoffAt =
-        left === null ? null : me.seconds_left.shift === null ? null : session.now() + left * 1000;
-      if (me.seconds_left.shift !== null) {
+      this.#handoffAt = left === null ? null : session.now() + left * 1000;
+      if (left !== null) {
         const since = new Date(session.now() - 60 * MINUTE).toISOString();
         const page = await api.get(
           `/api/shifts/?user_id=${user.id}&page_size=3&ends_after=${since}`,
           { background },
         );
-        this.#shift = page.items[0] ?? null;
+        this.#take(page.items);
       }
     } catch (error) {
-      if (!isOver(error)) throw error; // else somebody else's clock is shown by now
+      if (isOver(error)) return; // by now it is nobody's clock; else it goes on with what it knows
     } finally {
       this.#looking = false;
     }
     this.tick();
+  }
+
+  /**
+   * Take the present shift of some, or the one that has just ended.
+   * @param {Shift[]} shifts
+   */
+  #take(shifts) {
+    const now = this.#desk.session.now();
+    this.#shift = shifts.find((shift) => Date.parse(shift.ends_at) > now) ?? shifts.at(-1) ?? null;
+    const end = Number(this.#handoffAt); // told in whole seconds: the roster knows it exactly
+    const exact = shifts.map((shift) => Date.parse(shift.ends_at));
+    this.#handoffAt = exact.find((at) => Math.abs(at - end) < 2000) ?? end;
   }
 
   tick() {
@@ -67,9 +78,8 @@ export class ShiftClock {
   #ofShift(now) {
     const shift = this.#shift;
     const { ends } = this.#desk.session.state;
-    const handoffAt = /** @type {number} */ (this.#handoffAt);
+    const endsAt = /** @type {number} */ (this.#handoffAt);
     const startsAt = shift ? Date.parse(shift.starts_at) : now;
-    const endsAt = shift ? Date.parse(shift.ends_at) : handoffAt;
     const [what, left, kind] =
       now < startsAt
         ? [`Shift begins ${clockTime(startsAt)}`, startsAt - now, "early"]

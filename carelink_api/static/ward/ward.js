@@ -10,6 +10,9 @@ import { putAway, showLock } from "./lock.js";
 import { showLogin, workstation } from "./login.js";
 
 const LOCK_AFTER_SECONDS = 10 * 60; // where the session's profile has no idle timeout of its own
+/** Who does not come back to a locked screen for so long has left. */
+const LEFT_AFTER_MS = 60 * 60_000;
+const LOOK_MS = 15_000;
 
 const root = $("#app");
 const session = createSession({
@@ -21,6 +24,8 @@ const session = createSession({
 let desk = null;
 /** @type {(() => void) | null} */
 let putBack = null;
+/** When the screen was locked. */
+let lockedAt = 0;
 /** What is on the screen: a status and whose. */
 let shown = "";
 
@@ -51,6 +56,7 @@ function open(userId) {
 
 function lock() {
   if (desk && !putBack) {
+    lockedAt = Date.now();
     desk.sleep();
     putBack = putAway(root);
   }
@@ -96,5 +102,8 @@ addEventListener("pagehide", () => root.replaceChildren());
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
+setInterval(() => {
+  if (putBack && Date.now() - lockedAt > LEFT_AFTER_MS) session.logout();
+}, LOOK_MS);
 waiting();
 session.restore().catch(() => {}); // it goes on trying: until then nobody knows who is here
