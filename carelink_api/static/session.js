@@ -333,6 +333,8 @@ export class Session extends EventTarget {
     if (verdict !== "take") throw new SessionEnded(this.#state.reason);
     const byPassword = from === "login" || from === "login elsewhere";
     if (byPassword || !this.#lastActiveAt) this.#lastCallAt = this.#lastActiveAt = grant.issuedAt;
+    const former = mine.grant?.session.id;
+    if (former && former !== session.id) this.#over.add(former);
     this.#grant = grant;
     this.#offset = grant.offset;
     this.#askAgainAt = this.#failures = 0;

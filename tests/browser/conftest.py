@@ -68,8 +68,8 @@ def make_hospital(
         stores = {"sqlalchemy_database_uri": template.fresh(place), "redis_url": valkey.url}
         settings = Settings.load(place, **(TEST_SETTINGS | stores | overrides))
         server = MovedServer(dict(environment(settings)), workers=2)
-        server.start()
         made.append(Hospital(server, create_app(settings, background=False)))
+        server.start()
         return made[-1]
 
     yield make
