@@ -378,7 +378,7 @@ export class Session extends EventTarget {
    */
   async #leave(last) {
     await this.#tabs.alone(async () => {
-      if (!this.#tabs.note.leaving) return;
+      if (!this.#tabs.note.leaving && !last?.refresh) return; // somebody has told it
       const csrf = this.#csrf();
       const headers = csrf && this.#byCookie ? { "X-CareLink-CSRF": csrf } : undefined;
       const body = last?.refresh ? { refresh: last.refresh } : {};
