@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
 from . import clock
 from .audit.checkpoints import Notary
 from .audit.keys import AuditKeys
+from .audit.pruning import EVERY as PRUNE_EVERY
+from .audit.pruning import Pruner
 from .audit.sealing import Sealer
 from .config import Settings
 from .database import writing
@@ -48,7 +50,8 @@ class Chores:
     ended_again: int = 0
     """Redis had them as ended, and the database did not."""
     sealed: int = 0
-    """Audit events."""
+    pruned: int = 0
+    """Audit events, both."""
 
 
 class Housekeeper:
@@ -65,6 +68,9 @@ class Housekeeper:
             timedelta(seconds=self._settings.audit_checkpoint_seconds),
             self._settings.audit_checkpoint_file,
         )
+        self._pruner = Pruner(keys, self._settings.audit_retention)
+        self._forgot_at: datetime | None = None
+        """When it last looked for sessions that ended long ago."""
         self._reconciled_at: datetime | None = None
         self._may_be_restored = True
         """The database may come from a backup: it has been out of sight, or has counted back."""
@@ -87,8 +93,24 @@ class Housekeeper:
         redis_knows = self._publish(sql, now)
         sealed = self._sealer.round(sql, now)
         self._notary.round(sql, now)
+        pruned = self._pruner.round(sql, now)
+        self._forget_sessions(sql, now)
         sql.rollback()  # the reads' transaction
-        return Chores(expired, redis_knows, ended_again, sealed)
+        return Chores(expired, redis_knows, ended_again, sealed, pruned)
+
+    def _forget_sessions(self, sql: Sql, now: datetime) -> None:
+        """Remove some sessions that ended long ago; the trail remembers them longer."""
+        if self._forgot_at is not None and now < self._forgot_at + PRUNE_EVERY:
+            return
+        before = now - self._settings.session_retention
+        long_over = select(Session.id).where(Session.ended_at < before).limit(MAX_BATCH)
+        with writing(sql):
+            sids = sql.scalars(long_over).all()
+            sql.execute(delete(Session).where(Session.id.in_(sids), Session.ended_at < before))
+        if sids:
+            log.info("sessions_forgotten", sessions=len(sids))
+        if len(sids) < MAX_BATCH:
+            self._forgot_at = now
 
     def _end_again(self, sql: Sql, now: datetime) -> int:
         """End what Redis knows to have ended, where the database may come from a backup."""
@@ -174,5 +196,10 @@ def _one_round(keeper: Housekeeper) -> None:
         sql.rollback()
         log.warning("housekeeping_failed", kind=type(error).__name__)
         return
-    if chores.expired or not chores.redis_knows:
-        log.info("housekeeping", expired=chores.expired, redis_knows=chores.redis_knows)
+    if chores.expired or chores.pruned or not chores.redis_knows:
+        log.info(
+            "housekeeping",
+            expired=chores.expired,
+            redis_knows=chores.redis_knows,
+            pruned=chores.pruned,
+        )

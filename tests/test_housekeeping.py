@@ -182,6 +182,20 @@ def test_an_end_that_lay_ahead_is_published_when_it_comes_due(
     assert listed(redis_client, sid)
 
 
+def test_a_session_that_ended_long_ago_is_forgotten_and_its_events_are_not(
+    keeper: Housekeeper, sql: Sql, user_id: int
+) -> None:
+    now = clock.now()
+    [sid] = insert_sessions(sql, user_id, 1, now)
+    tidy(keeper, now + 13 * HOUR)
+    tidy(keeper, now + 13 * HOUR + timedelta(days=90))
+    assert ending(sql, sid)[1]
+    tidy(keeper, now + 15 * HOUR + timedelta(days=90))
+    sql.rollback()
+    assert sql.get(Session, sid) is None
+    assert len(events_of(sql, sid)) == 1
+
+
 def test_two_housekeepers_at_once_end_each_session_once(app: Flask, sql: Sql, user_id: int) -> None:
     now = clock.now()
     sids = insert_sessions(sql, user_id, 300, now)

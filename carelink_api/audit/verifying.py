@@ -70,7 +70,7 @@ class Verifier:
             if number == 0 and block.number > 1:
                 number, seq, head = self._base(block, statements)
             self._place(block, number, seq, head)
-            self._block(block, row)
+            self.check_block(block, row)
             number, seq, head = block.number, block.last_seq, row.head
             if number in self._wanted:
                 self._heads[number] = (head, seq)
@@ -104,7 +104,8 @@ class Verifier:
         elif block.previous != head or block.first_seq != seq + 1:
             self._fault(Found(Fault.BLOCK_ALTERED, block.number, block.first_seq))
 
-    def _block(self, block: Block, row: Row[Any]) -> None:
+    def check_block(self, block: Block, row: Row[Any]) -> None:
+        """Hold a block against its events, its own hash and its seal; not against others."""
         self.report.blocks += 1
         if self.report.first_seq is None:
             self.report.first_seq = block.first_seq

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from .cli_audit import audit
+from .cli_audit_read import audit  # with what `cli_audit` has
 from .cli_demo import demo_cli
 from .cli_denylist import denylist
 from .cli_doctor import doctor

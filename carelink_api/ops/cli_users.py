@@ -14,6 +14,7 @@ from ..accounts.login_delay import NEVER
 from ..accounts.models import User, UserType
 from ..extensions import db
 from ..sessions import accounts as sessions_of
+from .erasing import erase_user
 from .output import (
     CLI_ACTOR,
     PENDING,
@@ -131,6 +132,20 @@ def set_password(email: str, password_stdin: bool, as_json: bool) -> None:
         db.session(), account.id, password_hash, now=clock.now(), actor=CLI_ACTOR
     )
     _tell_ended("Set the password of", account, ended, as_json)
+
+
+@users.command("erase")
+@click.argument("email")
+@yes_option
+@as_json_option
+def erase(email: str, yes: bool, as_json: bool) -> None:
+    """Erase a person from an account, its sessions and the trail; clinical records stay."""
+    account = _existing(email)
+    ask(f"Erase {account.email}? The account cannot be used again.", yes=yes)
+    done = erase_user(db.session(), account.id, now=clock.now(), actor=CLI_ACTOR)
+    words = f"Erased {account.email}; it is now {done.email}. Audit events erased: {done.events}."
+    facts = {"email": done.email, "events": done.events, "pending": not done.redis_knows}
+    tell(words + ("" if done.redis_knows else PENDING), facts, as_json)
 
 
 @dataclass(frozen=True)

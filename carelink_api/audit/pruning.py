@@ -1,0 +1,106 @@
+"""Retention: what is older than the setting says is removed, block by block, from the oldest on.
+
+A signed checkpoint says where the trail begins from then on, and an event that something was
+removed. What does not verify is not removed: it would be the proof.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, delete, func, select
+from sqlalchemy.orm import Session as Sql
+
+from ..database import writing
+from . import chain
+from .chain import Statement
+from .checkpoints import PRUNED, store
+from .events import Event
+from .faults import Fault
+from .keys import AuditKeys
+from .models import AuditBlock, AuditCheckpoint, AuditedPatient, AuditGap
+from .record import record
+from .stored import BLOCKS, EVENTS, block_in
+from .verifying import Verifier
+
+log = structlog.get_logger(__name__)
+
+ACTOR = "housekeeper"
+EVERY = timedelta(hours=1)
+BLOCKS_AT_ONCE = 10
+_DATED_WRONG = frozenset({Fault.INSERTED, Fault.ERASED_UNTOLD})
+"""Doubts that removing an event does not make worse."""
+
+
+class Pruner:
+    """Removes what is too old, every so often."""
+
+    def __init__(self, keys: AuditKeys, retention: timedelta) -> None:
+        self._keys = keys
+        self._retention = retention
+        self._next_at: datetime | None = None
+
+    def round(self, sql: Sql, now: datetime) -> int:
+        """Remove some of what is due; return how many events. Raises SQLAlchemyError."""
+        if self._next_at is not None and now < self._next_at:
+            return 0
+        blocks = self._due(sql, now)
+        if len(blocks) < BLOCKS_AT_ONCE:
+            self._next_at = now + EVERY
+        if not blocks or not self._are_whole(sql, blocks):
+            self._next_at = now + EVERY
+            return 0
+        return self._remove(sql, blocks, now)
+
+    def _due(self, sql: Sql, now: datetime) -> Sequence[Row[Any]]:
+        """Return the oldest blocks that are due; never the newest of all: the chain goes on."""
+        query = select(BLOCKS).where(
+            BLOCKS.c.sealed_at < now - self._retention,
+            BLOCKS.c.number < select(func.max(AuditBlock.number)).scalar_subquery(),
+        )
+        return sql.execute(query.order_by(BLOCKS.c.number).limit(BLOCKS_AT_ONCE)).all()
+
+    def _are_whole(self, sql: Sql, blocks: Sequence[Row[Any]]) -> bool:
+        verifier = Verifier(sql, self._keys, lambda _: None)
+        for row in blocks:
+            verifier.check_block(block_in(row), row)
+        for found in verifier.report.faults:
+            if found.fault not in _DATED_WRONG:
+                log.error("audit_not_pruned", fault=str(found.fault), block=found.block)
+                return False
+        return True
+
+    def _remove(self, sql: Sql, blocks: Sequence[Row[Any]], now: datetime) -> int:
+        last = block_in(blocks[-1])
+        numbers = [row.number for row in blocks]
+        ranges = [each for row in blocks for each in chain.read_ranges(row.ids)]
+        count = sum(block_in(row).size for row in blocks)
+        key = self._keys.current
+        told = Statement(PRUNED, last.number, last.last_seq, blocks[-1].head, now, key.id)
+        with writing(sql):
+            gone = sql.execute(
+                delete(AuditBlock)
+                .where(AuditBlock.number.in_(numbers))
+                .returning(AuditBlock.number)
+            ).all()
+            if len(gone) != len(numbers):  # another housekeeper has done it
+                sql.rollback()
+                return 0
+            for first, last_id in ranges:
+                sql.execute(delete(EVENTS).where(EVENTS.c.id.between(first, last_id)))
+                about = AuditedPatient.event_id.between(first, last_id)
+                sql.execute(delete(AuditedPatient).where(about))
+            self._forget(sql, last.number, max(end for _, end in ranges), now)
+            store(sql, told, key.sign(told))
+            record(
+                sql, Event.AUDIT_PRUNED, now=now, actor=ACTOR, events=count, through_seq=told.seq
+            )
+        log.info("audit_pruned", events=count, through_seq=told.seq)
+        return count
+
+    def _forget(self, sql: Sql, block: int, last_id: int, now: datetime) -> None:
+        """Remove checkpoints of what is gone, and gaps that nobody fills any more."""
+        old = AuditCheckpoint.made_at < now - self._retention
+        sql.execute(delete(AuditCheckpoint).where(AuditCheckpoint.block < block, old))
+        sql.execute(delete(AuditGap).where(AuditGap.last_id < last_id))

@@ -1,0 +1,102 @@
+"""Reading the trail: by period, user, patient, event and outcome, in pages that hold no lock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session as Sql
+
+from .canonical import moment
+from .models import AuditedPatient
+from .record import acting
+from .stored import EVENTS, patients_of
+
+PAGE = 500
+SORTABLE = [column.name for column in EVENTS.columns if column.name not in ("detail", "salt",
+            "commitment")]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which events; what is None does not matter."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    user_id: int | None = None
+    """Whom it is about, or who did it."""
+    patient_id: int | None = None
+    event: str | None = None
+    """A name, or its first part with the colon: `login:`."""
+    outcome: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.since is not None:
+            found.append(EVENTS.c.recorded_at >= self.since)
+        if self.until is not None:
+            found.append(EVENTS.c.recorded_at < self.until)
+        if self.user_id is not None:
+            actor = EVENTS.c.actor == acting(self.user_id)
+            found.append(or_(EVENTS.c.user_id == self.user_id, actor))
+        if self.patient_id is not None:
+            about = select(AuditedPatient.event_id)
+            about = about.where(AuditedPatient.patient_id == self.patient_id)
+            found.append(EVENTS.c.id.in_(about))
+        if self.event is not None:
+            name = EVENTS.c.event
+            whole = not self.event.endswith(":")
+            found.append(name == self.event if whole else name.startswith(self.event))
+        if self.outcome is not None:
+            found.append(EVENTS.c.outcome == self.outcome)
+        return found
+
+    def named(self) -> list[str]:
+        """Return by what it filters, without the values."""
+        return sorted(name for name, value in vars(self).items() if value is not None)
+
+
+def count_events(sql: Sql, which: Filter) -> int:
+    query = select(func.count()).select_from(EVENTS).where(*which.conditions())
+    return sql.execute(query).scalar_one()
+
+
+def list_events(
+    sql: Sql, which: Filter, *, sort: str, descending: bool, limit: int
+) -> list[dict[str, Any]]:
+    """Return the first events in this order, each with whose data it was about."""
+    column = EVENTS.c[sort]
+    order = (column.desc(), EVENTS.c.id.desc()) if descending else (column, EVENTS.c.id)
+    query = select(EVENTS).where(*which.conditions()).order_by(*order).limit(limit)
+    return _with_patients(sql, [row._asdict() for row in sql.execute(query)])
+
+
+def stream_events(sql: Sql, which: Filter) -> Iterator[list[dict[str, Any]]]:
+    """Yield pages of events, the oldest first, and end each page's transaction before it is used.
+
+    Who reads slowly keeps neither a transaction open nor more than a page in memory.
+    """
+    conditions, after = which.conditions(), 0
+    while True:
+        query = select(EVENTS).where(*conditions, EVENTS.c.id > after).order_by(EVENTS.c.id)
+        rows = [row._asdict() for row in sql.execute(query.limit(PAGE))]
+        page = _with_patients(sql, rows)
+        sql.rollback()
+        if not page:
+            return
+        yield page
+        after = page[-1]["id"]
+
+
+def as_json(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event with every column, as JSON: what stands there can be verified again."""
+    told = event | {"recorded_at": moment(event["recorded_at"])}
+    for name in ("salt", "commitment"):
+        told[name] = bytes(told[name]).hex() if told[name] is not None else None
+    return told
+
+
+def _with_patients(sql: Sql, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    about = patients_of(sql, [row["id"] for row in rows]) if rows else {}
+    return [row | {"patients": sorted(about.get(row["id"], []))} for row in rows]

@@ -1,0 +1,147 @@
+"""Commands that read the audit trail; each leaves an event itself."""
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from .. import clock
+from ..accounts import service
+from ..audit.events import Event, Outcome
+from ..audit.fhir import bundle
+from ..audit.reading import (
+    SORTABLE,
+    Filter,
+    as_json,
+    count_events,
+    list_events,
+    stream_events,
+)
+from ..audit.record import record
+from ..database import writing
+from ..extensions import db
+from .cli_audit import audit as audit  # the group, to which these are added
+from .output import CLI_ACTOR, as_json_option, progress_bar, show, tell
+
+_COLUMNS = ["id", "recorded_at", "event", "outcome", "reason", "actor", "user_id", "patients",
+            "address"]  # fmt: skip
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Moment(click.ParamType[datetime]):
+    """A day or a time of RFC 3339; without an offset it is UTC."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail("must be like 2026-11-22 or 2026-11-22T06:30:00Z.", param, ctx)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def filtered(command: Command) -> Command:
+    """Add the options that choose events."""
+    for option in (
+        click.option("--outcome", type=click.Choice([str(each) for each in Outcome])),
+        click.option("--event", help="Such as session:reused, or all that begin so: `login:`."),
+        click.option("--patient", "patient_id", type=int, help="Whose data it was about: the id."),
+        click.option("--user", "email", metavar="EMAIL", help="By or about this account."),
+        click.option("--until", type=Moment(), help="Before this day or time."),
+        click.option("--since", type=Moment(), help="From this day or time on."),
+    ):
+        command = option(command)
+    return command
+
+
+def _filter(chosen: dict[str, Any]) -> Filter:
+    """Return the filter. Raises UnknownUser."""
+    email = chosen.pop("email")
+    user_id = service.get_user(db.session(), email).id if email is not None else None
+    return Filter(user_id=user_id, **chosen)
+
+
+@audit.command("list")
+@filtered
+@click.option("--sort", type=click.Choice(SORTABLE), default="id", help="By this field.")
+@click.option("--ascending", is_flag=True, help="The least first, instead of the last.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True)
+@as_json_option
+def list_trail(sort: str, ascending: bool, limit: int, as_json: bool, **chosen: Any) -> None:
+    """Show events: the newest first, unless it is sorted otherwise."""
+    sql = db.session()
+    which = _filter(chosen)
+    rows = list_events(sql, which, sort=sort, descending=not ascending, limit=limit)
+    total = count_events(sql, which)
+    _record(Event.TRAIL_READ, which, events=len(rows))
+    show([_shown(row) for row in rows] if as_json else rows, _COLUMNS, as_json)
+    if not as_json and total > len(rows):
+        click.echo(f"{len(rows)} of {total}: narrow it, or ask for more with --limit.")
+
+
+@audit.command("export")
+@filtered
+@click.option("--format", "form", type=click.Choice(["jsonl", "fhir"]), default="jsonl")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="A new file; default: stdout."
+)
+def export(form: str, output: Path | None, **chosen: Any) -> None:
+    """Write events, the oldest first: a line each, or a line for each FHIR Bundle of 500."""
+    sql = db.session()
+    which = _filter(chosen)
+    total = count_events(sql, which)
+    _record(Event.AUDIT_EXPORTED, which, events=total, format=form)
+    with _opened(output) as file, progress_bar() as progress:
+        bar = progress.add_task("Exporting", total=total)
+        count = 0
+        for page in stream_events(sql, which):
+            file.writelines(line + b"\n" for line in _lines(page, form))
+            count += len(page)
+            progress.update(bar, completed=count, total=max(total, count))
+    if output is not None:
+        tell(f"Exported {count} events to {output}.", {}, as_json=False)
+
+
+def _lines(page: list[dict[str, Any]], form: str) -> Iterable[bytes]:
+    if form == "fhir":
+        return [orjson.dumps(bundle(page))]
+    return [orjson.dumps(as_json(event)) for event in page]
+
+
+def _opened(output: Path | None) -> Any:
+    """Return the file, which must be new. Raises ClickException."""
+    if output is None:
+        sys.stdout.flush()
+        return nullcontext(sys.stdout.buffer)
+    try:
+        return output.open("xb")
+    except OSError as fault:
+        raise click.ClickException(f"{output} cannot be written: {fault.strerror}.") from None
+
+
+def _record(event: Event, which: Filter, **detail: Any) -> None:
+    sql = db.session()
+    with writing(sql):
+        about = [which.patient_id] if which.patient_id is not None else []
+        record(
+            sql,
+            event,
+            now=clock.now(),
+            actor=CLI_ACTOR,
+            user_id=which.user_id,
+            patient_ids=about,
+            by=which.named(),
+            **detail,
+        )
+
+
+def _shown(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in as_json(event).items() if name != "salt"}

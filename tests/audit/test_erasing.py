@@ -1,0 +1,106 @@
+"""A person is erased from the trail, and the chain stays whole."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session as Sql
+
+from carelink_api import clock
+from carelink_api.accounts.models import User
+from carelink_api.audit.models import AuditEvent
+from carelink_api.clinical.models import Patient
+from carelink_api.sessions.models import Session
+from tests.audit.trail import Trail
+from tests.auth_helper import EMAIL, Auth
+from tests.ops.commands import done_json, refused
+
+DEVICE = "Anna's own tablet"
+FROM = {"environ_overrides": {"REMOTE_ADDR": "198.51.100.77"}}
+
+
+@pytest.fixture
+def trail(app: Flask, sql: Sql, tmp_path: Path) -> Trail:
+    return Trail(app, sql, tmp_path / "checkpoints.jsonl")
+
+
+def seal(trail: Trail, at: datetime | None = None) -> None:
+    trail.sql.rollback()
+    trail.seal(at=at or clock.now())
+
+
+def everything(sql: Sql, *tables: str) -> str:
+    sql.rollback()
+    return "\n".join(
+        str(row) for table in tables for row in sql.execute(text(f"SELECT * FROM {table}"))
+    )
+
+
+def test_nothing_of_a_patient_s_account_is_left_and_the_chain_is_whole(
+    auth: Auth, runner: FlaskCliRunner, trail: Trail, sql: Sql
+) -> None:
+    user = auth.create_user(user_type="patient")
+    sql.add(Patient(mrn="A1", user_id=user.id, name="Anna", name_key="anna"))
+    sql.commit()
+    body = {"email": EMAIL, "password": user.password, "device_name": DEVICE}
+    pair = auth.post("login", body, **FROM).get_json()
+    auth.refresh(pair["refresh"], **FROM)
+    done_json(runner, "sessions", "revoke", "--user", EMAIL, "--reason", "Anna asked", "--yes")
+    auth.post("login", body | {"password": "a wrong one entirely"}, **FROM)
+    seal(trail)
+    before = trail.verify()
+    assert (before.ok, before.erased) == (True, 0)
+
+    told = done_json(runner, "users", "erase", EMAIL, "--yes")
+
+    left = everything(sql, "users", "sessions", "audit_events")
+    for trace in (EMAIL, "198.51.100.77", DEVICE, "Anna"):
+        assert trace not in left
+    assert told["events"] == 4
+    assert sql.scalars(select(Session.address)).all() == [None]
+    assert sql.scalar(select(Patient.user_id)) is None
+    assert sql.scalar(select(Patient.name)) == "Anna"  # the record stays, by law
+    assert trail.verify().ok  # what tells of it is not sealed yet
+    seal(trail)
+    after = trail.verify()
+    assert (after.ok, after.erased) == (True, 4)
+    assert auth.post("login", body).status_code == 401
+    assert "no account" in refused(runner, "users", "erase", EMAIL, "--yes").lower()
+
+
+def test_what_was_erased_is_still_covered(
+    auth: Auth, runner: FlaskCliRunner, trail: Trail, sql: Sql
+) -> None:
+    auth.create_user()
+    auth.tokens()
+    seal(trail)
+    done_json(runner, "users", "erase", EMAIL, "--yes")
+    seal(trail)
+    event = sql.scalars(select(AuditEvent.id).where(AuditEvent.commitment.is_not(None))).first()
+    for attack in ("address = '192.0.2.9'", "outcome = 'refused'", "salt = commitment"):
+        trail.attack(f"UPDATE audit_events SET {attack} WHERE id = {event}")
+        assert [name for name, _ in trail.faults()] == ["altered"], attack
+        trail.attack(
+            f"UPDATE audit_events SET address = NULL, outcome = 'success', salt = NULL"
+            f" WHERE id = {event}"
+        )
+    assert trail.faults() == []
+
+
+def test_who_writes_records_keeps_a_name_and_nobody_is_asked_twice(
+    auth: Auth, runner: FlaskCliRunner, sql: Sql
+) -> None:
+    user = auth.create_user(user_type="doctor")
+    assert "Nothing was done" in refused(runner, "users", "erase", EMAIL)
+    email = done_json(runner, "users", "erase", EMAIL, "--yes")["email"]
+    again = done_json(runner, "users", "erase", email, "--yes")  # after an interruption
+    assert (again["email"], again["events"]) == (email, 0)
+    row = sql.get_one(User, user.id)
+    assert row.name
+    assert row.name != "Erased"
+    assert row.disabled_at is not None
+    stages = select(AuditEvent.detail).where(AuditEvent.event == "user:erased")
+    assert [(each or {})["stage"] for each in sql.scalars(stages)] == ["begun", "done"] * 2

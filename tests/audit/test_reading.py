@@ -1,0 +1,133 @@
+"""Operators look into the trail and hand it on; that they did is an event itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session as Sql
+
+from carelink_api import clock
+from carelink_api.audit.canonical import digest, moment
+from carelink_api.audit.events import Event, Outcome
+from carelink_api.audit.fhir import bundle
+from carelink_api.audit.models import AuditedPatient, AuditEvent
+from carelink_api.audit.reading import PAGE, SORTABLE
+from tests.audit.trail import Trail
+from tests.auth_helper import EMAIL, Auth
+from tests.ops.commands import done, done_json, refused, sqlite_only
+
+
+@pytest.fixture
+def trail(app: Flask, sql: Sql, tmp_path: Path, auth: Auth) -> Trail:
+    """Events of a day ago, those of five users; the account is one of them."""
+    assert auth.create_user().id == 1
+    trail = Trail(app, sql, tmp_path / "checkpoints.jsonl")
+    trail._next_id = 2
+    trail.write(20)
+    trail.write(2, event="login:refused", outcome="refused", user_id=None, actor=None)
+    return trail
+
+
+def ids(runner: FlaskCliRunner, *words: str) -> list[int]:
+    return [row["id"] for row in done_json(runner, "audit", "list", *words)]
+
+
+def test_the_trail_is_listed_by_what_one_asks_for(
+    runner: FlaskCliRunner, trail: Trail, sql: Sql
+) -> None:
+    start = trail.at
+    assert ids(runner, "--outcome", "refused") == [23, 22]
+    assert ids(runner, "--event", "login:") == [23, 22]
+    assert ids(runner, "--event", "login") == []
+    assert ids(runner, "--patient", "7", "--ascending", "--limit", "3") == [3, 6, 9]
+    assert set(ids(runner, "--user", EMAIL)) == {5, 10, 15, 20}
+    since = moment(sql.get_one(AuditEvent, 20).recorded_at)
+    assert ids(runner, "--since", since, "--until", moment(start)) == [22, 21, 20]
+    assert refused(runner, "audit", "list", "--user", "nobody@ward.example")
+    known = done(runner, "audit", "list", "--limit", "2")
+    assert "2 of " in known
+    sql.rollback()
+    said = sql.scalars(select(AuditEvent).where(AuditEvent.event == "trail:read")).all()
+    assert len(said) == 7
+    assert said[0].detail == {"by": ["outcome"], "events": 2}
+    about = select(AuditedPatient.event_id).where(AuditedPatient.event_id >= said[0].id)
+    assert sql.scalars(about).all() == [said[3].id]
+
+
+def test_it_is_sorted_by_every_field(runner: FlaskCliRunner, trail: Trail) -> None:
+    for field in SORTABLE:
+        rows = done_json(runner, "audit", "list", "--event", "patient:read", "--sort", field)
+        values = [row[field] for row in rows]
+        assert values == sorted(values, reverse=True), field
+    assert json.dumps(rows).count("salt") == 0
+
+
+def test_lines_hold_all_that_was_sealed(runner: FlaskCliRunner, trail: Trail, sql: Sql) -> None:
+    lines = done(runner, "audit", "export", "--event", "patient:read").splitlines()
+    assert len(lines) == 20
+    for line in lines:
+        told = json.loads(line)
+        row = sql.execute(
+            select(AuditEvent.__table__).where(AuditEvent.id == told["id"])
+        ).one()._asdict()  # fmt: skip
+        again = told | {"recorded_at": row["recorded_at"], "salt": bytes.fromhex(told["salt"])}
+        patients = [7] if told["id"] % 3 == 0 else []
+        assert digest(again, again["patients"]) == digest(row, patients)
+
+
+def test_an_export_is_a_new_file_and_an_event(
+    runner: FlaskCliRunner, trail: Trail, sql: Sql, tmp_path: Path
+) -> None:
+    trail.write(PAGE)
+    file = tmp_path / "trail.fhir"
+    words = ("audit", "export", "--format", "fhir", "--until", moment(clock.now()))
+    done(runner, *words, "--output", str(file))
+    bundles = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [len(each["entry"]) for each in bundles] == [PAGE, 22]
+    for each in bundles[1:]:
+        get_fhir_model_class("Bundle").model_validate(each)
+    assert "cannot be written" in refused(runner, *words, "--output", str(file))
+    sql.rollback()
+    exported = select(func.count()).where(AuditEvent.event == Event.AUDIT_EXPORTED)
+    assert sql.scalar(exported) == 2
+
+
+@sqlite_only
+def test_every_event_has_its_form_in_fhir(app: Flask, sql: Sql) -> None:
+    names = ("reason", "actor", "user_id", "sid", "jti", "request_id", "address", "route", "detail")
+    blank: dict[str, object] = dict.fromkeys(names)
+    full = {"reason": "reused", "actor": "user:7", "user_id": 8, "sid": "s", "jti": "j",
+            "request_id": "r", "address": "2001:db8::7", "route": "/api/x/<id>/",
+            "detail": {"basis": "unit", "basis_id": 3}}  # fmt: skip
+    shared = {"id": 1, "recorded_at": clock.now(), "salt": None, "commitment": None}
+    events = [
+        shared | columns | {"event": str(event), "outcome": str(outcome), "patients": patients}
+        for event in Event
+        for outcome in Outcome
+        for columns, patients in ((blank, []), (full, [7, 9]))
+    ]
+    told = get_fhir_model_class("Bundle").model_validate(bundle(events))
+    assert len(told.entry) == len(Event) * len(Outcome) * 2
+    kinds = {each.resource.type.code for each in told.entry}
+    assert kinds == {"110101", "110106", "110113", "110114", "rest"}
+    login = next(each.resource for each in told.entry if each.resource.outcome == "4")
+    glass = bundle([shared | full | {"event": "note:read", "outcome": "success", "patients": [7],
+                    "detail": {"basis": "break_glass"}}])  # fmt: skip
+    (entry,) = get_fhir_model_class("Bundle").model_validate(glass).entry
+    assert entry.resource.purposeOfEvent[0].coding[0].code == "BTG"
+    assert (entry.resource.type.code, entry.resource.action) == ("rest", "R")
+    assert (login.subtype[0].code, login.agent[0].requestor) == ("110122", True)
+
+
+def test_two_thousand_events_of_the_past_are_streamed(
+    runner: FlaskCliRunner, trail: Trail, sql: Sql
+) -> None:
+    rows = [trail._event(1000 + i) for i in range(2000)]
+    sql.execute(insert(AuditEvent), rows)
+    sql.commit()
+    lines = done(runner, "audit", "export", "--event", "patient:read").splitlines()
+    assert len({json.loads(line)["id"] for line in lines}) == 2020
