@@ -41,6 +41,17 @@ class Block:
     def last_seq(self) -> int:
         return self.first_seq + self.size - 1
 
+    def event_ids(self) -> list[int]:
+        """Return which events it holds.
+
+        Raises ValueError for more or less than it says, before a forged range of billions is
+        written out.
+        """
+        counts = [last - first + 1 for first, last in read_ranges(self.ids)]
+        if min(counts) < 1 or sum(counts) != self.size or self.size > BLOCK_EVENTS:
+            raise ValueError("these are not the ids of a block")
+        return read_ids(self.ids)
+
     def head(self) -> bytes:
         """Return the hash of all that was ever sealed, up to and with this block."""
         told = {

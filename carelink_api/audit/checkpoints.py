@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 GROWN, PRUNED = "grown", "pruned"
 _LINE = "audit_checkpoint"
+_MARK = f'"event":"{_LINE}"'
+"""How a line says that it is one: no quotes can be smuggled into a JSON log, the words can."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def read_lines(file: Path) -> Iterator[Signed]:
     """
     with file.open() as lines:
         for line in lines:
-            if _LINE in line and line.endswith("}\n"):
+            if _MARK in line and line.endswith("}\n"):
                 yield _read(orjson.loads(line[line.index("{") :]))
 
 

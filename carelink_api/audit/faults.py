@@ -72,6 +72,8 @@ class Report:
     """Checkpoints outside the database that the trail was held against."""
     unknown_keys: int = 0
     """Blocks whose own key is not here; a later seal vouches for them."""
+    known_since: datetime | None = None
+    """Where there are such: when the first block after them was sealed."""
     oldest_at: datetime | None = None
     newest_at: datetime | None = None
     faults: list[Found] = field(default_factory=list)

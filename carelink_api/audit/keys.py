@@ -71,6 +71,11 @@ class AuditKeys:
     current: AuditKey
     known: dict[str, AuditKey]
 
+    def have_sealed(self, key_id: str, head: bytes, sealed: bytes) -> bool:
+        """Say whether the key of that id is here, and has sealed this head."""
+        key = self.known.get(key_id)
+        return key is not None and key.has_sealed(head, sealed)
+
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Read the files that the settings name. Raises UnsafeSettings."""

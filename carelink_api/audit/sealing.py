@@ -32,6 +32,7 @@ class Sealer:
     """Seals what is not sealed yet, every so often."""
 
     def __init__(self, keys: AuditKeys, every: timedelta) -> None:
+        self._keys = keys
         self._key = keys.current
         self._every = every
         self._next_at: datetime | None = None
@@ -57,6 +58,8 @@ class Sealer:
         rows = _unsealed(sql, open_)
         if not rows:
             return 0
+        if last and not self._keys.have_sealed(last.key_id, last.head, last.seal):
+            log.error("audit_sealed_by_others", number=last.number, key_id=last.key_id)
         digests = [each or bytes(32) for each in digests_of(sql, rows)]
         sql.rollback()
         ids = [row["id"] for row in rows]

@@ -3,6 +3,7 @@ seal, and the chain against every checkpoint, in the database and outside of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,6 +43,8 @@ class Verifier:
         """By whom it is about: the first event that was erased."""
         self._key_ids: set[str] = set()
         self._unvouched: Found | None = None
+        self._vouched = False
+        """Whether a key of ours has sealed a block so far."""
 
     def run(self, outside: Iterable[Signed] = ()) -> Report:
         """Verify everything. Raises SQLAlchemyError."""
@@ -110,10 +113,10 @@ class Verifier:
         if self.report.first_seq is None:
             self.report.first_seq = block.first_seq
         try:
-            ids = chain.read_ids(block.ids)
+            ids = block.event_ids()
         except ValueError:
             ids = []
-        if len(ids) != block.size or block.head() != row.head:
+        if not ids or block.head() != row.head:
             self._fault(Found(Fault.BLOCK_ALTERED, block.number, block.first_seq))
         self._seal(block, row)
         if ids:
@@ -128,7 +131,11 @@ class Verifier:
             if self._unvouched is None:
                 self._unvouched = Found(Fault.UNKNOWN_KEY, block.number, block.first_seq)
         elif key.has_sealed(row.head, row.seal):
-            self._unvouched = None
+            if self._unvouched and self._vouched:  # keys are lost from the oldest on
+                self._fault(replace(self._unvouched, fault=Fault.REWRITTEN))
+            self._unvouched, self._vouched = None, True
+            if self.report.unknown_keys and self.report.known_since is None:
+                self.report.known_since = block.sealed_at
         else:
             self._fault(Found(Fault.REWRITTEN, block.number, block.first_seq))
 

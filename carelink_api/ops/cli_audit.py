@@ -87,6 +87,11 @@ def _said(report: Report) -> str:
         f" in {report.blocks} blocks; {report.unsealed} not sealed yet, {report.erased} erased."
         f" Checkpoints: {report.checkpoints} in the database, {report.outside} outside.",
     ]
+    if report.known_since:
+        lines.append(
+            f"The first {report.unknown_keys} blocks were sealed by keys that are not here. Was"
+            f" the key changed by {report.known_since:%Y-%m-%d %H:%M}? If not, they are forged."
+        )
     if not report.outside:
         lines.append("Without checkpoints from outside a cut tail or an old backup may go unseen.")
     lines += [str(found) for found in report.faults]
