@@ -15,9 +15,11 @@ from tests.ops.commands import sqlite_only
 from tests.ops.operator import (
     ANNA,
     BEN,
+    CLEO,
     Operator,
     hospital,
     sid,
+    trail,
 )
 
 Logged = dict[str, dict[str, Any]]
@@ -53,6 +55,21 @@ def test_events_are_followed_by_asking_again(auth: Auth, piet: Operator, travel:
     assert later["next_after"] == refused["id"]
     travel(20)
     assert piet.ask("events", after=later["items"][-1]["id"])["items"] == []
+
+
+def test_whoever_reads_what_is_past_is_audited_whatever_the_place_to_go_on_from(
+    auth: Auth, piet: Operator, ward: Logged, sql: Sql, travel: Travel
+) -> None:
+    first = piet.ask("events", kind="all")
+    travel(60)
+    assert piet.ask("events", kind="all", after=first["next_after"])["items"]
+    assert len(trail(sql, "trail:read")) == 1, "it goes on asking"
+    travel(3000)
+    piet.log_in()
+    of_cleo = {"user_id": ward[CLEO]["user"]["id"], "kind": "all"}
+    assert piet.ask("events", after=0, **of_cleo)["items"]
+    began, looked_back = trail(sql, "trail:read")
+    assert (began.detail, looked_back.detail) == ({"by": []}, {"by": ["user_id"]})
 
 
 def test_events_can_be_narrowed(auth: Auth, piet: Operator, ward: Logged, sql: Sql) -> None:

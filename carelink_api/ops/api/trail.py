@@ -47,6 +47,8 @@ _OWN_WORDS = frozenset(
 """Events whose `why` an operator has written."""
 SETTLED_AFTER = timedelta(seconds=10)
 """Ids are given out before transactions commit: what is younger may still be joined by an older."""
+_FOLLOWS_WITHIN = timedelta(minutes=2)
+"""How far back a page that goes on asking sees something new; a hidden tab asks once a minute."""
 _LOOKS_BACK = timedelta(hours=1)
 _LOOKS_BACK_AT_ONE = timedelta(days=30)
 
@@ -63,13 +65,15 @@ def follow_trail(
 ) -> dict[str, Any]:
     """Return the newest events after an id, the oldest first. Raises Forbidden.
 
-    That somebody begins to read is audited; that a page goes on asking is not.
+    That somebody begins to read is audited, and every look at what is older than a page would see
+    that goes on asking; that it goes on asking is not.
     """
     demand_operator(sql, claims, now=now)
     rows = sql.execute(_newest(now, after, kind, about).limit(limit + 1)).all()
     skipped, rows = len(rows) > limit, rows[:limit]
     names = _actors(sql, [row[0] for row in rows])
-    if after is None:
+    oldest = rows[-1][0].recorded_at if rows else now
+    if after is None or oldest < now - _FOLLOWS_WITHIN:
         with writing(sql):
             record_act(sql, claims, Event.TRAIL_READ, now, by=sorted(about))
     return {
