@@ -166,6 +166,36 @@ def test_the_next_user_sees_nothing_of_the_first(
     ward.assert_holds_nothing_of(*traces)
 
 
+SEEN = """(state) => {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_the_board_is_asked_for_every_five_minutes_and_when_it_is_seen_again(
+    hospital: Hospital, new_context: NewContext
+) -> None:
+    context = new_context(clock=True)
+    ward = WardPage(context)
+    ward.log_in(Unit(hospital).nurse())
+    asked: list[str] = []
+    ward.page.on("request", lambda request: asked.append(request.url.split("/api/")[-1]))
+    board = "board/?page_size=200"
+    for _ in range(3):  # each look at the shift clock is a chance to ask for the board, too
+        let_pass_until_it_has_looked(MINUTE + 1, hospital, ward)
+    assert board not in asked
+    with ward.page.expect_response("**/api/board/**") as answer:
+        hospital.let_pass(2 * MINUTE, context)
+    assert answer.value.request.headers["x-carelink-background"] == "1"
+
+    ward.page.evaluate(SEEN, "hidden")
+    asked.clear()
+    hospital.let_pass(2 * MINUTE, context)
+    assert asked == []
+    with ward.page.expect_response("**/api/board/**"):
+        ward.page.evaluate(SEEN, "visible")
+
+
 def test_another_takes_over_a_locked_screen_and_the_first_is_logged_out(
     hospital: Hospital, new_context: NewContext
 ) -> None:

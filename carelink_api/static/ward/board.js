@@ -14,6 +14,8 @@ import { worst } from "./signs.js";
  *   pending_handoff: {id: number, given_by: Person, given_at: string} | null, latest: Sign[]}} Patient */
 
 const PAGE = 200;
+/** Each time it is asked for is a line in the access log of every patient on it. */
+const EVERY_MS = 5 * 60_000;
 
 /**
  * @param {import("./desk.js").Desk} desk
@@ -145,7 +147,7 @@ export function showBoard(desk, main, signal) {
   }
 
   refresh();
-  return { refresh, tick };
+  return { refresh, tick, everyMs: EVERY_MS };
 }
 
 const ORDER = new Intl.Collator("en", { numeric: true });

@@ -19,6 +19,7 @@ import { BASES } from "./words.js";
  *   owner: Person | null, pending_handoff: Handoff | null, care_team: (Person & {role: string})[]}} Chart */
 /** @typedef {{desk: import("./desk.js").Desk, chart: Chart, again: () => Promise<void>, redraw: () => void}} Shown */
 
+const EVERY_MS = 60_000;
 /** What a draft is called, by the button that begins it. @type {Record<string, string>} */
 const DRAFTS = { record: "signs", write: "note", give: "handoff" };
 
@@ -99,7 +100,7 @@ export function showChart(desk, main, patientId, signal) {
   }
 
   refresh();
-  return { refresh };
+  return { refresh, everyMs: EVERY_MS };
 }
 
 /** @param {import("./desk.js").Desk} desk */

@@ -10,21 +10,22 @@ import { askPassword } from "./forms.js";
 import { bar } from "./bar.js";
 
 /** @typedef {{name: "board"} | {name: "chart", patientId: number}} Place */
-/** @typedef {{refresh?: (background: boolean) => void, tick?: () => void}} Shown */
+/** @typedef {{refresh: (background: boolean) => void, tick?: () => void, everyMs: number}} Shown */
 
 const TICK_MS = 1000;
-const POLL_MS = 60_000;
+const MINUTE_MS = 60_000;
 
 export class Desk {
   /** What was typed and not sent, by form. @type {Map<string, Record<string, string>>} */
   drafts = new Map();
   /** @type {Place[]} */
   #places = [{ name: "board" }];
-  /** @type {Shown} */
-  #shown = {};
+  /** @type {Shown | null} */
+  #shown = null;
   #leaving = new AbortController();
   #awake = false;
-  #polled = Date.now();
+  #looked = 0;
+  #refreshed = 0;
   #timer = 0;
 
   /**
@@ -41,15 +42,16 @@ export class Desk {
       this.#showTrouble(/** @type {CustomEvent} */ (event).detail),
     );
     this.onPop = (/** @type {PopStateEvent} */ event) => this.#onPop(event);
+    this.onSeen = () => this.#poll(MINUTE_MS);
   }
 
   open() {
     const main = h("main", { id: "main", class: "page", tabindex: "-1" });
     fill(this.root, bar(this), h("div", { class: "notices", id: "notices" }), main);
     addEventListener("popstate", this.onPop);
+    document.addEventListener("visibilitychange", this.onSeen);
     history.replaceState({ place: 0 }, "", "/");
     this.wake();
-    this.clock.look();
     this.show({ name: "board" });
   }
 
@@ -57,9 +59,10 @@ export class Desk {
     this.sleep();
     this.#leaving.abort();
     removeEventListener("popstate", this.onPop);
+    document.removeEventListener("visibilitychange", this.onSeen);
     this.drafts.clear();
     this.#places = [];
-    this.#shown = {};
+    this.#shown = null;
     history.replaceState(null, "", "/");
   }
 
@@ -73,8 +76,8 @@ export class Desk {
     if (this.#awake) return;
     this.#awake = true;
     this.#timer = window.setInterval(() => this.#tick(), TICK_MS);
-    this.clock.look();
-    if (this.#shown.refresh) this.refresh();
+    this.#look();
+    this.refresh();
   }
 
   /**
@@ -101,6 +104,7 @@ export class Desk {
     main.replaceChildren();
     scrollTo(0, 0);
     const { signal } = this.#leaving;
+    this.#refreshed = Date.now();
     this.#shown =
       place.name === "chart"
         ? showChart(this, main, place.patientId, signal)
@@ -111,16 +115,29 @@ export class Desk {
 
   /** Ask again for what is shown, in the user's name or, where only time has passed, in none. */
   refresh(background = false) {
-    this.#polled = Date.now();
-    this.#shown.refresh?.(background);
+    this.#refreshed = Date.now();
+    this.#shown?.refresh(background);
+  }
+
+  #look() {
+    this.#looked = Date.now();
+    this.clock.look();
   }
 
   #tick() {
     this.clock.tick();
-    this.#shown.tick?.();
-    if (document.visibilityState !== "visible" || Date.now() - this.#polled < POLL_MS) return;
-    this.clock.look();
-    this.refresh(true);
+    this.#shown?.tick?.();
+    this.#poll();
+  }
+
+  /**
+   * While the page is seen, ask again for what is older than it may be.
+   * @param {number} [everyMs]
+   */
+  #poll(everyMs = this.#shown?.everyMs ?? MINUTE_MS) {
+    if (!this.#awake || document.visibilityState !== "visible") return;
+    if (Date.now() - this.#looked >= MINUTE_MS) this.#look();
+    if (Date.now() - this.#refreshed >= everyMs) this.refresh(true);
   }
 
   onSession() {
