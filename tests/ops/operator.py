@@ -15,6 +15,8 @@ from tests.auth_helper import Account, Auth, bearer
 WHY = "Stolen tablet on Ward 7"
 ANNA, BEN, CLEO = "anna@ward.example", "ben@ward.example", "cleo@home.example"
 PIET = "piet@ops.example"
+Logged = dict[str, dict[str, Any]]
+"""Who is logged in: tokens by e-mail."""
 
 
 class Operator:
@@ -56,7 +58,7 @@ class Operator:
         return self.done("revocations", dry_run=False, at_most=at_most, reason=WHY, **selection)
 
 
-def hospital(auth: Auth) -> dict[str, dict[str, Any]]:
+def hospital(auth: Auth) -> Logged:
     """Two nurses of two units and a patient, logged in, by e-mail."""
     auth.create_user(ANNA, unit="ICU", profile="high_security")
     auth.create_user(BEN, unit="Ward 7")

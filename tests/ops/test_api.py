@@ -25,15 +25,14 @@ from tests.ops.operator import (
     BEN,
     CLEO,
     WHY,
+    Logged,
     Operator,
     epoch,
-    hospital,
     passes,
     sid,
     trail,
 )
 
-Logged = dict[str, dict[str, Any]]
 ROUTES = [
     ("GET", "numbers/"),
     ("GET", "sessions/"),
@@ -48,16 +47,6 @@ BODIES = {
     "revocations/": {"everyone": True, "dry_run": False, "at_most": 99, "reason": WHY},
     "denylist/flush/": {"reason": WHY},
 }
-
-
-@pytest.fixture
-def ward(auth: Auth) -> Logged:
-    return hospital(auth)
-
-
-@pytest.fixture
-def piet(auth: Auth, ward: Logged) -> Operator:
-    return Operator(auth)
 
 
 def call(auth: Auth, method: str, path: str, access: str | None) -> Any:

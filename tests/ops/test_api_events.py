@@ -1,8 +1,5 @@
 """Following the audit trail, without what is about patients."""
 
-from typing import Any
-
-import pytest
 from flask import Flask
 from sqlalchemy import update
 from sqlalchemy.orm import Session as Sql
@@ -16,23 +13,11 @@ from tests.ops.operator import (
     ANNA,
     BEN,
     CLEO,
+    Logged,
     Operator,
-    hospital,
     sid,
     trail,
 )
-
-Logged = dict[str, dict[str, Any]]
-
-
-@pytest.fixture
-def ward(auth: Auth) -> Logged:
-    return hospital(auth)
-
-
-@pytest.fixture
-def piet(auth: Auth, ward: Logged) -> Operator:
-    return Operator(auth)
 
 
 def test_events_are_followed_by_asking_again(auth: Auth, piet: Operator, travel: Travel) -> None:

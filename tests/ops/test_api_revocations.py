@@ -23,8 +23,8 @@ from tests.ops.operator import (
     CLEO,
     PIET,
     WHY,
+    Logged,
     Operator,
-    hospital,
     live,
     passes,
     sid,
@@ -33,23 +33,12 @@ from tests.ops.operator import (
 )
 from tests.sessions.helpers import insert_sessions
 
-Logged = dict[str, dict[str, Any]]
 ACTS = (
     Event.REVOCATION_PREVIEWED,
     Event.REVOCATION_BEGUN,
     Event.REVOCATION_FINISHED,
     Event.SESSION_REVOKED,
 )
-
-
-@pytest.fixture
-def ward(auth: Auth) -> Logged:
-    return hospital(auth)
-
-
-@pytest.fixture
-def piet(auth: Auth, ward: Logged) -> Operator:
-    return Operator(auth)
 
 
 def selections(sql: Sql, ward: Logged) -> dict[str, tuple[dict[str, Any], set[str]]]:

@@ -15,25 +15,13 @@ from tests.ops.operator import (
     BEN,
     CLEO,
     PIET,
+    Logged,
     Operator,
     epoch,
-    hospital,
     sid,
     trail,
     unit_id,
 )
-
-Logged = dict[str, dict[str, Any]]
-
-
-@pytest.fixture
-def ward(auth: Auth) -> Logged:
-    return hospital(auth)
-
-
-@pytest.fixture
-def piet(auth: Auth, ward: Logged) -> Operator:
-    return Operator(auth)
 
 
 def emails(found: Any) -> set[str | None]:
