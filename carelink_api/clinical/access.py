@@ -14,6 +14,8 @@ APPOINTMENT_TIES_BEFORE = timedelta(days=7)
 """How long before it begins an appointment opens the record to its doctor, to prepare for it."""
 APPOINTMENT_TIES_AFTER = timedelta(days=30)
 """How long after its end, for results and letters."""
+MISSED_TIES_AFTER = timedelta(days=7)
+"""How long after the end of one to which the patient did not come: to ask why, and to write."""
 DISCHARGE_TIES_AFTER = timedelta(hours=24)
 """How long after the discharge the unit still completes the record."""
 

@@ -17,6 +17,7 @@ from .access import (
     APPOINTMENT_TIES_AFTER,
     APPOINTMENT_TIES_BEFORE,
     DISCHARGE_TIES_AFTER,
+    MISSED_TIES_AFTER,
     Action,
     Tie,
     listing,
@@ -82,6 +83,7 @@ def values_of(viewer: Viewer) -> dict[str, Any]:
         "discharged_after": viewer.now - DISCHARGE_TIES_AFTER,
         "appointment_starts_until": viewer.now + APPOINTMENT_TIES_BEFORE,
         "appointment_ends_after": viewer.now - APPOINTMENT_TIES_AFTER,
+        "missed_ends_after": viewer.now - MISSED_TIES_AFTER,
     }
 
 
@@ -104,9 +106,13 @@ def _in_care_team() -> TieInSql:
 
 
 def _by_appointment() -> TieInSql:
+    came_or_lately = or_(
+        Appointment.status != "noshow", Appointment.ends_at > bindparam("missed_ends_after")
+    )
     holds = and_(
         Appointment.doctor_id == _USER_ID,
         Appointment.status != "cancelled",
+        came_or_lately,
         Appointment.starts_at <= bindparam("appointment_starts_until"),
         Appointment.ends_at > bindparam("appointment_ends_after"),
     )

@@ -84,7 +84,7 @@ class Appointment(Base):
     __tablename__ = "appointments"
     __table_args__ = (
         CheckConstraint("ends_at > starts_at", name="order"),
-        CheckConstraint("status IN ('booked', 'fulfilled', 'cancelled')", name="status"),
+        CheckConstraint("status IN ('booked', 'fulfilled', 'noshow', 'cancelled')", name="status"),
         CheckConstraint("version >= 1", name="version"),
         Index("ix_appointments_doctor_id_starts_at", "doctor_id", "starts_at"),
         Index("ix_appointments_patient_id_starts_at", "patient_id", "starts_at"),

@@ -211,4 +211,8 @@ MATRIX: dict[tuple[str, str], Row] = {
         401, CARE + NOBODY, HIDDEN, body=lambda _: {"description": "Other"}, version=1),
     ("POST", "/api/appointments/<id:appointment_id>/cancel/"): Row(
         401, CARE + NOBODY, HIDDEN, version=1),
+    ("POST", "/api/appointments/<id:appointment_id>/fulfil/"): Row(  # it has not begun
+        401, (403, 409, 409, *NOBODY), HIDDEN, version=1),
+    ("POST", "/api/appointments/<id:appointment_id>/no-show/"): Row(
+        401, (403, 409, 409, *NOBODY), HIDDEN, version=1),
 }  # fmt: skip

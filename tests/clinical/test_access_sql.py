@@ -61,7 +61,7 @@ def hospital(ward: Ward, sql: Sql) -> tuple[list[Account], datetime]:
         if DRAWN.random() < 0.2:
             starts_at = somewhen(now)
             times = {"starts_at": starts_at, "ends_at": starts_at + HOUR / 2}
-            status = DRAWN.choice(["booked", "fulfilled", "cancelled"])
+            status = DRAWN.choice(["booked", "fulfilled", "noshow", "cancelled"])
             who = {"patient_id": patient_id, "doctor_id": person.id}
             sql.add(Appointment(description="x", status=status, **who, **times))
     sql.commit()
@@ -91,7 +91,8 @@ def ties_by_hand(sql: Sql, viewer: Viewer, patient: Patient) -> set[Tie]:
         if member.user_id == viewer.user_id and member.starts_at <= now and lasts:
             ties.add(Tie.CARE_TEAM)
     for each in sql.scalars(select(Appointment).filter_by(patient_id=patient.id)):
-        near = each.starts_at - 7 * DAY <= now < each.ends_at + 30 * DAY
+        after = 7 if each.status == "noshow" else 30
+        near = each.starts_at - 7 * DAY <= now < each.ends_at + after * DAY
         if each.doctor_id == viewer.user_id and each.status != "cancelled" and near:
             ties.add(Tie.APPOINTMENT)
     return ties & set(ties_of(viewer.user_type))

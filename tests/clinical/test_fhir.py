@@ -55,7 +55,7 @@ def test_a_patient_whose_birth_date_nobody_knows(ward: Ward, nurse: Account) -> 
     assert "birthDate" not in resource(ask(ward, nurse, f"/api/patients/{patient_id}/"))
 
 
-@pytest.mark.parametrize("status", ["booked", "fulfilled", "cancelled"])
+@pytest.mark.parametrize("status", ["booked", "fulfilled", "noshow", "cancelled"])
 def test_an_appointment(ward: Ward, nurse: Account, patient: int, status: str) -> None:
     doctor = ward.doctor()
     made = ward.appointment(doctor, patient, NOON, status=status)

@@ -65,18 +65,21 @@ def test_the_unit_sees_a_discharged_patient_for_a_day(ward: Ward) -> None:
 
 def test_a_doctor_sees_patients_by_care_team_and_by_appointment_while_they_last(ward: Ward) -> None:
     now = clock.now()
-    cared, seen = ward.patient("A"), ward.patient("B")
+    cared, seen, held, missed = (ward.patient(name) for name in "ABCD")
     doctor = ward.doctor(cared)
     ward.appointment(doctor, seen)
+    ward.appointment(doctor, held, now - 29 * 24 * HOUR, status="fulfilled")
+    ward.appointment(doctor, missed, now - 6 * 24 * HOUR, status="noshow")
     for name, columns in {"ended": {"ends_at": now}, "not yet": {"starts_at": now + HOUR}}.items():
         ward.care(doctor, ward.patient(name), **columns)
     for name, starts_at, status in (
         ("long ago", now - 40 * 24 * HOUR, "fulfilled"),
         ("far ahead", now + 8 * 24 * HOUR, "booked"),
         ("cancelled", now, "cancelled"),
+        ("missed a week ago", now - 7 * 24 * HOUR - HOUR, "noshow"),
     ):
         ward.appointment(doctor, ward.patient(name), starts_at, status=status)
-    assert ids(ward.get(doctor, PATH)) == [cared, seen]
+    assert ids(ward.get(doctor, PATH)) == [cared, seen, held, missed]
 
 
 def test_a_patient_sees_one_patient(ward: Ward) -> None:

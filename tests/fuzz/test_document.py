@@ -9,6 +9,7 @@ import redis
 from flask import Flask
 from sqlalchemy import Engine
 
+from carelink_api import clock
 from carelink_api.extensions import db
 from tests.auth.helpers import SQLITE
 from tests.auth_helper import Account, Auth
@@ -81,6 +82,8 @@ class Ward:
             "member_id": member_id,
             "appointment_id": ward.appointment(theirs, patient_id, version=UNGUESSED),
             "cancel_appointment.appointment_id": ward.appointment(theirs, patient_id),
+            "fulfil_appointment.appointment_id": ward.appointment(theirs, patient_id, clock.now()),
+            "mark_no_show.appointment_id": ward.appointment(theirs, patient_id, clock.now()),
             "unit_id": unit_id,
             "doctor_id": doctor.id,
             "colleague_id": ward.user(f"colleague-{patient_id}@ward.example", "doctor").id,
@@ -214,6 +217,8 @@ MAY = {
     "book_appointment": {"patient", "nurse", "doctor"},
     "move_appointment": {"patient", "nurse", "doctor"},
     "cancel_appointment": {"patient", "nurse", "doctor"},
+    "fulfil_appointment": {"nurse", "doctor"},
+    "mark_no_show": {"nurse", "doctor"},
     "list_observations": {"patient", "nurse", "doctor"},
     "latest_observations": {"patient", "nurse", "doctor"},
     "trend_of_observations": {"patient", "nurse", "doctor"},

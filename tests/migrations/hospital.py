@@ -243,7 +243,16 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
             "ends_at": MORNING + 4 * _HOUR,
             "status": "booked",
             "description": "Control of the wound; bring the x-rays",
-        }
+        },
+        {
+            "id": 5,
+            "doctor_id": 2,
+            "patient_id": 9,
+            "starts_at": MORNING - 27 * _HOUR,
+            "ends_at": MORNING - 26 * _HOUR,
+            "status": "fulfilled",
+            "description": "„First“ visit",
+        },
     ],
     "shifts": [
         _shift(2, 1, 1, starts_at=MORNING - 23 * _HOUR, cancelled_at=MORNING - 30 * _HOUR),

@@ -9,6 +9,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import Engine, MetaData, Select, Table, create_engine, insert, text
+from sqlalchemy.exc import IntegrityError
 
 import carelink_api
 from carelink_api import clock, create_app
@@ -150,6 +151,24 @@ def test_no_step_up_or_down_loses_what_both_revisions_know(
     assert data(engine) == old
     type_db("upgrade", after)
     assert known_to(old, data(engine)) == old
+
+
+def test_who_did_not_come_has_cancelled_for_a_release_that_knows_no_other_word(
+    type_db: Callable[..., None], engine: Engine
+) -> None:
+    type_db("upgrade")
+    fill(engine)
+    missed = "UPDATE appointments SET status = 'noshow' WHERE id = 4"
+    with engine.begin() as connection:
+        connection.execute(text(missed))
+    type_db("downgrade", "0008")
+    statuses = {row["id"]: row["status"] for row in data(engine)["appointments"]}
+    assert statuses == {4: "cancelled", 5: "fulfilled"}
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text(missed))
+    type_db("upgrade")
+    with engine.begin() as connection:
+        connection.execute(text(missed))
 
 
 def test_the_newest_revision_takes_a_row_in_every_table(

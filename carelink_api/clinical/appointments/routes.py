@@ -12,6 +12,7 @@ from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
 from ..fhir.offering import also_as, also_bundled
 from ..paging import Page
 from . import listing, schemas, service
+from .rules import Status
 
 bp = CareLinkBlueprint(
     "appointments", __name__, url_prefix="/api", description="A doctor sees a patient at a time."
@@ -77,7 +78,31 @@ def move_appointment(body: dict[str, Any], appointment_id: int) -> Answer:
 @bp.doc(security=SECURITY, parameters=IF_MATCH)
 def cancel_appointment(appointment_id: int) -> Answer:
     """Cancel an appointment; it stays on record."""
-    cancelled = service.cancel(
-        db.session(), claims(), appointment_id, version=expected_version(), now=web.now()
+    return _close(appointment_id, Status.CANCELLED)
+
+
+@bp.post("/appointments/<id:appointment_id>/fulfil/")
+@authenticated
+@bp.response(200, schemas.AppointmentSchema, headers=ETAG_HEADER)
+@bp.problems(400, 401, 403, 404, 409, 412, 428, 503)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def fulfil_appointment(appointment_id: int) -> Answer:
+    """Say that an appointment took place; for its doctor and who writes in the record."""
+    return _close(appointment_id, Status.FULFILLED)
+
+
+@bp.post("/appointments/<id:appointment_id>/no-show/")
+@authenticated
+@bp.response(200, schemas.AppointmentSchema, headers=ETAG_HEADER)
+@bp.problems(400, 401, 403, 404, 409, 412, 428, 503)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def mark_no_show(appointment_id: int) -> Answer:
+    """Say that the patient did not come; for its doctor and who writes in the record."""
+    return _close(appointment_id, Status.NOSHOW)
+
+
+def _close(appointment_id: int, becomes: Status) -> Answer:
+    closed = service.close(
+        db.session(), claims(), appointment_id, becomes, version=expected_version(), now=web.now()
     )
-    return versioned(cancelled)
+    return versioned(closed)

@@ -5,8 +5,9 @@ import marshmallow as ma
 from ...api import PageArgs, Text, Time
 from ...fields import ChangeArgs, Day, Id, Moment, query_id
 from ..paging import PageSchema
+from .rules import Status
 
-STATUSES = ("booked", "fulfilled", "cancelled")
+STATUSES = tuple(map(str, Status))
 
 
 class AppointmentArgs(PageArgs):

@@ -1,4 +1,4 @@
-"""Use cases of one appointment: book, move, cancel, and never two of one doctor at once."""
+"""Use cases of one appointment: book, move, close, and never two of one doctor at once."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from ..access import Action
 from ..accessing import Access, BreakGlassAvailable, accessing
 from ..models import Appointment
 from .listing import LISTED, shown
+from .rules import KEEPS_ITS_TIME, Refusal, Status, refusal
 
 LONGEST = timedelta(hours=8)
 _DOCTORS_LOCK = 0x0D0C
@@ -29,7 +30,25 @@ class DoubleBooked(Conflict):
 
 class NotBooked(Conflict):
     code, title = "not_booked", "Not booked"
-    detail = "It has been held or cancelled: book another."
+    detail = "It has been held, missed or cancelled: book another."
+
+
+class NotBegun(Conflict):
+    code, title = "not_begun", "Not begun"
+    detail = "Whether the patient came is known from its start on: until then, move or cancel it."
+
+
+_REFUSED: dict[Refusal, type[Conflict]] = {
+    Refusal.NOT_BOOKED: NotBooked,
+    Refusal.NOT_BEGUN: NotBegun,
+}
+_CLOSING: dict[Status, tuple[Event, Action]] = {
+    Status.CANCELLED: (Event.APPOINTMENT_CANCELLED, Action.BOOK),
+    # An entry in the record, which patients do not make: for who may write there.
+    Status.FULFILLED: (Event.APPOINTMENT_FULFILLED, Action.WRITE),
+    Status.NOSHOW: (Event.APPOINTMENT_MISSED, Action.WRITE),
+}
+"""By what an appointment becomes: the event, and who may."""
 
 
 def read_appointment(
@@ -73,7 +92,7 @@ def move(
     Unavailable.
     """
     with accessing(sql, viewer, Event.APPOINTMENT_MOVED, now=now) as access:
-        appointment = _open_booked(access, appointment_id, version)
+        appointment = _open_booked(access, appointment_id, Action.BOOK, Status.BOOKED, version)
         access.about(fields=sorted(body))
         for name, value in body.items():
             setattr(appointment, name, value)
@@ -84,14 +103,22 @@ def move(
         return _read(sql, appointment_id)
 
 
-def cancel(
-    sql: Sql, viewer: AccessClaims, appointment_id: int, *, version: int, now: datetime
+def close(
+    sql: Sql,
+    viewer: AccessClaims,
+    appointment_id: int,
+    becomes: Status,
+    *,
+    version: int,
+    now: datetime,
 ) -> Shown:
-    """Cancel an appointment. Raises NotFound, Forbidden, PreconditionFailed, NotBooked,
-    Unavailable.
+    """Say what became of an appointment that is still booked.
+
+    Raises NotFound, Forbidden, PreconditionFailed, NotBooked, NotBegun, Unavailable.
     """
-    with accessing(sql, viewer, Event.APPOINTMENT_CANCELLED, now=now) as access:
-        _open_booked(access, appointment_id, version).status = "cancelled"
+    event, action = _CLOSING[becomes]
+    with accessing(sql, viewer, event, now=now) as access:
+        _open_booked(access, appointment_id, action, becomes, version).status = becomes
         sql.flush()
         return _read(sql, appointment_id)
 
@@ -118,14 +145,17 @@ def _open(access: Access, appointment_id: int, action: Action) -> Appointment:
     return appointment
 
 
-def _open_booked(access: Access, appointment_id: int, version: int) -> Appointment:
+def _open_booked(
+    access: Access, appointment_id: int, action: Action, becomes: Status, version: int
+) -> Appointment:
     """Return it locked, its doctor's calendar too, with its change counted."""
-    appointment = _open(access, appointment_id, Action.BOOK)
+    appointment = _open(access, appointment_id, action)
     _lock_calendar(access.sql, appointment.doctor_id)
     access.sql.refresh(appointment, with_for_update=True)
     change(appointment, version)
-    if appointment.status != "booked":
-        raise NotBooked()
+    now = access.viewer.now
+    if fault := refusal(appointment.status, becomes, starts_at=appointment.starts_at, now=now):
+        raise _REFUSED[fault]()
     return appointment
 
 
@@ -152,7 +182,7 @@ def _demand_free(sql: Sql, wanted: Appointment) -> None:
             select(Appointment.id)
             .where(
                 Appointment.doctor_id == wanted.doctor_id,
-                Appointment.status == "booked",
+                Appointment.status.in_(KEEPS_ITS_TIME),
                 Appointment.starts_at < wanted.ends_at,
                 Appointment.starts_at > wanted.starts_at - LONGEST,  # for the index
                 Appointment.ends_at > wanted.starts_at,
