@@ -17,6 +17,7 @@ from ..sessions.models import Session
 from . import doctor_stores as stores
 from .doctor import check_settings
 from .doctor_audit import check_trail, look_at_trail
+from .doctor_roster import check_roster, look_at_roster
 from .doctor_stores import ClockReading, DatabaseFacts
 from .findings import Finding, State
 from .health import check_database as look_at_database
@@ -73,6 +74,7 @@ def _ask_database(sql: Sql, running: Settings, migrated: bool) -> Iterable[Findi
     if migrated:
         yield stores.check_housekeeper(_overdue(sql, clock.now()))
         yield from check_trail(running, look_at_trail(sql))
+        yield from check_roster(look_at_roster(sql, running, clock.now()))
 
 
 def _database_clock(sql: Sql) -> ClockReading:
