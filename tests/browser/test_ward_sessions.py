@@ -259,3 +259,39 @@ def test_who_does_not_come_back_to_a_locked_screen_is_logged_out(
     hospital.let_pass(61 * MINUTE, context)
     expect(ward.page.get_by_label("E-mail")).to_be_visible()
     ward.assert_holds_nothing_of(*NAMES, *unit.mrns, "Left behind")
+
+
+def test_an_answer_that_arrives_behind_the_lock_screen_shows_nothing_before_it_opens(
+    hospital: Hospital, new_context: NewContext
+) -> None:
+    unit, other = Unit(hospital), Unit(hospital)
+    nurse, context = unit.nurse(), new_context()
+    ward, beside = WardPage(context), WardPage(context)
+    ward.log_in(nurse)
+    begin_note(ward, "Slept well until four")
+    lock_while_it_is_answered(ward, beside, "Sign and save", "**/notes/")
+    ward.assert_holds_nothing_of(*NAMES, *unit.mrns, "Slept well")
+    unlock(ward, nurse.password)
+    expect(ward.page.locator(".toasts")).to_have_text(f"Signed for {NAMES[0]}.")
+
+    ward.choose("Find a record by MRN")
+    ward.fill("MRN", other.mrns[0])
+    lock_while_it_is_answered(ward, beside, "Find", "**/patients/find/")
+    expect(ward.dialog).to_have_count(0)
+    unlock(ward, nurse.password)
+    expect(ward.page.get_by_role("heading", name="Break the glass")).to_be_visible()
+
+
+def lock_while_it_is_answered(ward: WardPage, beside: WardPage, button: str, path: str) -> None:
+    """Press the button in one tab, then Lock in another, and let the answer come after that."""
+    held: list[Route] = []
+    ward.page.route(path, lambda route: held.append(route))
+    with ward.page.expect_request(path):
+        ward.press(button)
+    beside.press("Lock")
+    expect(ward.page.get_by_role("heading", level=1)).to_have_text("Locked")
+    with ward.page.expect_response(path) as answer:
+        held[0].continue_()
+    answer.value.finished()
+    ward.page.wait_for_function("() => new Promise((done) => setTimeout(done, 50, true))")
+    ward.page.unroute(path)

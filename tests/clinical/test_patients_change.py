@@ -172,3 +172,17 @@ def test_the_access_log_tells_the_patient_who_looked_when_and_why(ward: Ward) ->
     [mine] = ward.get(account, f"{one(own)}access-log/?page_size=1").get_json()["items"]
     assert (mine["event"], mine["basis"]) == ("access_log:read", "self")
     assert refused(ward.get(nurse, f"{one(own)}access-log/"), 403, "forbidden")
+
+
+def test_the_access_log_names_no_other_patient(ward: Ward) -> None:
+    account, own = ward.self_patient()
+    other = ward.user("cleo@home.example", "patient", name="Cleo Marsh")
+    assert refused(ward.get(other, one(own)), 404, "not_found")
+    [attempt] = ward.get(account, f"{one(own)}access-log/").get_json()["items"]
+    assert (attempt["event"], attempt["outcome"], attempt["user"]) == (
+        "patient:read",
+        "refused",
+        None,
+    )
+    [mine, _] = ward.get(account, f"{one(own)}access-log/").get_json()["items"]
+    assert mine["user"]["id"] == account.id

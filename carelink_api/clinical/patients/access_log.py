@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session as Sql
 
-from ...accounts.models import User
+from ...accounts.models import User, UserType
 from ...audit.events import Event
 from ...audit.models import AuditedPatient, AuditEvent
 from ...sessions.claims import AccessClaims
@@ -41,19 +41,22 @@ def list_accesses(
     with accessing(sql, viewer, Event.ACCESS_LOG_READ, now=now) as access:
         access.chart(patient_id, Action.READ_LOG)
         asked = _LOGGED.where(AuditedPatient.patient_id == patient_id)
-        return read_page(sql, asked, page=page, page_size=page_size).map(_shown)
+        found = read_page(sql, asked, page=page, page_size=page_size)
+        return found.map(lambda row: _shown(row, viewer.user_id))
 
 
-def _shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def _shown(row: Row[*tuple[Any, ...]], viewer_id: int) -> dict[str, Any]:
     detail = row.detail or {}
-    known = row.user_id is not None
+    # That somebody else is a patient here is nothing to tell a patient: another's try was refused.
+    known = row.user_id is not None and (
+        row.user_type != UserType.PATIENT or row.user_id == viewer_id
+    )
+    who = {"id": row.user_id, "name": row.name, "user_type": row.user_type}
     return {
         "at": row.recorded_at,
         "event": row.event,
         "outcome": row.outcome,
-        "user": {"id": row.user_id, "name": row.name, "user_type": row.user_type}
-        if known
-        else None,
+        "user": who if known else None,
         "basis": detail.get("basis"),
         "reason_code": detail.get("reason_code"),
     }

@@ -92,7 +92,12 @@ class AccessSchema(ma.Schema):
     outcome = ma.fields.String(
         required=True, validate=ma.validate.OneOf(["success", "refused", "alert"])
     )
-    user = ma.fields.Nested(AccessorSchema, required=True, allow_none=True)
+    user = ma.fields.Nested(
+        AccessorSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null: the hospital's own operations, or another patient."},
+    )
     basis = ma.fields.String(
         required=True,
         allow_none=True,

@@ -24,6 +24,8 @@ export class Desk {
   #shown = null;
   #leaving = new AbortController();
   #awake = false;
+  /** What is to happen when the screen is unlocked. @type {(() => void) | null} */
+  #due = null;
   #looked = 0;
   #refreshed = 0;
   #timer = 0;
@@ -63,6 +65,7 @@ export class Desk {
     this.drafts.clear();
     this.#places = [];
     this.#shown = null;
+    this.#due = null;
     history.replaceState(null, "", "/");
   }
 
@@ -78,6 +81,18 @@ export class Desk {
     this.#timer = window.setInterval(() => this.#tick(), TICK_MS);
     this.#look();
     this.refresh();
+    const due = this.#due;
+    this.#due = null;
+    due?.();
+  }
+
+  /**
+   * Go on with what was begun: behind a lock screen nothing moves, whatever answer arrives.
+   * @param {() => void} act
+   */
+  whenAwake(act) {
+    if (this.#awake) act();
+    else this.#due = act;
   }
 
   /**
@@ -85,6 +100,11 @@ export class Desk {
    * @param {Place} place
    */
   go(place) {
+    this.whenAwake(() => this.#go(place));
+  }
+
+  /** @param {Place} place */
+  #go(place) {
     this.#places.push(place);
     history.pushState({ place: this.#places.length - 1 }, "", "/");
     this.show(place);

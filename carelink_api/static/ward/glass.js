@@ -34,7 +34,7 @@ export async function findPatient(desk, typed = "") {
     },
   });
   if (!found) return;
-  if (found.break_glass) await showGlass(desk, found.patient_id);
+  if (found.break_glass) desk.whenAwake(() => showGlass(desk, found.patient_id));
   else desk.go({ name: "chart", patientId: found.patient_id });
 }
 

@@ -21,7 +21,8 @@ export function putAway(root) {
   root.replaceChildren();
   return () => {
     root.replaceChildren(...kept);
-    for (const dialog of dialogs) {
+    for (const dialog of dialogs.filter((each) => each.open)) {
+      // One that was closed meanwhile is done: what was sent from it would be sent twice.
       dialog.removeAttribute("open");
       document.body.append(dialog);
       dialog.showModal();

@@ -56,7 +56,7 @@ export async function recordSigns(desk, patient) {
       }),
     explain: bySign,
   });
-  if (made) toast(`Saved for ${patient.name}.`);
+  if (made) desk.whenAwake(() => toast(`Saved for ${patient.name}.`));
   return made;
 }
 
@@ -135,7 +135,7 @@ export async function writeNote(desk, patient) {
         text: values.text,
       }),
   });
-  if (made) toast(`Signed for ${patient.name}.`);
+  if (made) desk.whenAwake(() => toast(`Signed for ${patient.name}.`));
   return made;
 }
 
@@ -232,7 +232,7 @@ export async function giveHandoff(desk, patient) {
 export async function acceptHandoff(desk, patient, handoff) {
   await desk.attempt(async () => {
     await desk.api.send("POST", `/api/patients/${patient.id}/handoffs/${handoff.id}/accept/`);
-    toast(`You now answer for ${patient.name}.`);
+    desk.whenAwake(() => toast(`You now answer for ${patient.name}.`));
   });
 }
 
