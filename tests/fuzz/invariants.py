@@ -69,10 +69,14 @@ def assert_one_event_each(engine: Engine) -> None:
 
 
 def assert_the_log_is_quiet(server: ApiServer) -> None:
-    """No error, no traceback, no 5xx: one JSON object a line."""
+    """No error, no traceback, no 5xx: one JSON object a line.
+
+    A busy machine may let Redis miss its 100 ms, which the guard bridges and says in the log.
+    """
     for line in server.log().splitlines():
         entry = json.loads(line)
-        assert entry["level"] in ("debug", "info"), line
+        starved = (entry["event"], entry.get("kind")) == ("denylist_unavailable", "TimeoutError")
+        assert starved or entry["level"] in ("debug", "info"), line
         assert entry.get("status", 200) < 500, line
 
 
