@@ -1,10 +1,10 @@
 // The operations console: who is here, and what is shown to them.
 
+import { putAway, showWaiting } from "../entry.js";
 import { createSession } from "../session.js";
-import { $, fill, h } from "../ui.js";
-import { putAway } from "../ward/lock.js";
+import { $, fill } from "../ui.js";
 import { Console, TABS_OF } from "./console.js";
-import { showLock, showLogin, showStranger } from "./login.js";
+import { DEVICE, showLock, showLogin, showStranger } from "./login.js";
 
 const LOCK_AFTER_SECONDS = 15 * 60;
 
@@ -12,7 +12,7 @@ const root = $("#app");
 const session = createSession({
   transport: "cookie",
   lockAfterSeconds: LOCK_AFTER_SECONDS,
-  deviceName: "Operations console",
+  deviceName: DEVICE,
 });
 /** @type {Console | null} */
 let board = null;
@@ -30,7 +30,7 @@ function show() {
   else {
     clear();
     if (status === "signed-out") showLogin(root, session, reason);
-    else waiting();
+    else showWaiting(root);
   }
 }
 
@@ -64,11 +64,6 @@ function clear() {
   fill(root);
 }
 
-function waiting() {
-  const words = h("p", { class: "row", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), "Connecting to CareLink …");
-  fill(root, h("main", { id: "main", class: "entry" }, words));
-}
-
 session.addEventListener("change", show);
 session.addEventListener("offline", () => board?.onReachable(false));
 session.addEventListener("online", () => board?.onReachable(true));
@@ -76,5 +71,5 @@ addEventListener("pagehide", () => root.replaceChildren());
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
-waiting();
+showWaiting(root);
 session.restore().catch(() => {}); // it goes on trying: until then nobody knows who is here

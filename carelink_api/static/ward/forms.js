@@ -1,9 +1,9 @@
 // Dialogs in which somebody writes. What is typed becomes a draft at once, kept in memory until it
 // is sent, dropped, or its author logs out.
 
+import { refused } from "../entry.js";
 import { busy, explain, field, fill, h, openDialog } from "../ui.js";
 import { isOver } from "./api.js";
-import { refused } from "./login.js";
 
 /** @typedef {Record<string, import("../ui.js").Field>} Fields */
 /** @typedef {Record<string, string>} Values */

@@ -3,11 +3,11 @@
 // Everything that belongs to somebody hangs on one Desk. It is cleared away as a whole when their
 // session is over, and put out of sight while the screen is locked.
 
+import { putAway, showWaiting } from "../entry.js";
 import { createSession } from "../session.js";
-import { $, fill, h } from "../ui.js";
+import { $, fill } from "../ui.js";
 import { Desk } from "./desk.js";
-import { putAway, showLock } from "./lock.js";
-import { showLogin, workstation } from "./login.js";
+import { showLock, showLogin, workstation } from "./login.js";
 
 const LOCK_AFTER_SECONDS = 10 * 60; // where the session's profile has no idle timeout of its own
 /** Who does not come back to a locked screen for so long has left. */
@@ -38,7 +38,7 @@ function show() {
   if (status === "locked") return lock();
   clear();
   if (status === "signed-out") return showLogin(root, session, reason);
-  return waiting();
+  return showWaiting(root);
 }
 
 /** @param {number} userId */
@@ -60,7 +60,7 @@ function lock() {
     desk.sleep();
     putBack = putAway(root);
   }
-  showLock(root, session, { unsaved: desk?.drafts.size ?? 0, leave: () => session.logout() });
+  showLock(root, session, Boolean(desk?.drafts.size));
 }
 
 /** Let go of everything that was somebody's. */
@@ -70,22 +70,6 @@ function clear() {
   putBack = null;
   document.querySelectorAll("dialog, .toasts").forEach((each) => each.remove());
   fill(root);
-}
-
-function waiting() {
-  fill(
-    root,
-    h(
-      "main",
-      { id: "main", class: "welcome" },
-      h(
-        "p",
-        { class: "row", role: "status" },
-        h("span", { class: "spinner", "aria-hidden": "true" }),
-        "Connecting to CareLink …",
-      ),
-    ),
-  );
 }
 
 session.addEventListener("change", show);
@@ -105,5 +89,5 @@ addEventListener("pageshow", (event) => {
 setInterval(() => {
   if (putBack && Date.now() - lockedAt > LEFT_AFTER_MS) session.logout();
 }, LOOK_MS);
-waiting();
+showWaiting(root);
 session.restore().catch(() => {}); // it goes on trying: until then nobody knows who is here
