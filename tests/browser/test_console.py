@@ -255,3 +255,16 @@ def barriers(page: Page) -> list[str]:
         for each in found["violations"]
         if each["impact"] in ("serious", "critical")
     ]
+
+
+def test_nobody_leaves_the_lock_screen_by_the_browsers_way_back(open_console: OpenConsole) -> None:
+    console = open_console()
+    expect(console.locator(TABS["now"]).first).to_be_visible()
+    console.get_by_role("link", name="Stores", exact=True).click()
+    expect(console.locator(TABS["health"]).first).to_be_visible()
+    console.get_by_role("button", name="Lock").click()
+    console.go_back()
+    expect(console.get_by_role("heading", level=1)).to_have_text("Locked")
+    console.get_by_label("Password").fill(PASSWORD)
+    console.get_by_role("button", name="Unlock").click()
+    expect(console.locator(TABS["now"]).first).to_be_visible()

@@ -48,6 +48,9 @@ export class Console {
   #healthAt = 0;
   #polling = false;
   #complains = false;
+  #awake = false;
+  /** Somebody has gone back or on behind the lock screen, which stays where it is. */
+  #moved = false;
 
   /**
    * @param {import("../session.js").Session} session
@@ -69,7 +72,7 @@ export class Console {
       h("div", { class: "trouble", id: "trouble", role: "alert" }),
       h("main", { id: "main", class: "page", tabindex: "-1" }),
     );
-    addEventListener("hashchange", () => this.#go(), { signal: this.#leaving.signal });
+    addEventListener("hashchange", () => this.#onHash(), { signal: this.#leaving.signal });
     this.#go();
     this.wake();
   }
@@ -82,12 +85,15 @@ export class Console {
 
   wake() {
     clearInterval(this.#timer);
+    this.#awake = true;
     this.#timer = setInterval(() => this.#tick(), SECOND);
     this.#polledAt = this.#healthAt = 0;
-    this.#tick();
+    if (this.#moved) this.#onHash();
+    else this.#tick();
   }
 
   sleep() {
+    this.#awake = false;
     clearInterval(this.#timer);
   }
 
@@ -136,6 +142,11 @@ export class Console {
         h("button", { class: "button button-quiet", type: "button", title: this.user.email, on: { click: () => this.session.logout() } }, "Log out"),
       ),
     );
+  }
+
+  #onHash() {
+    this.#moved = !this.#awake;
+    if (this.#awake) this.#go();
   }
 
   #go() {
