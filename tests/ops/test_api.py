@@ -1,7 +1,9 @@
 """What the operations API shows, to whom, and what it never shows."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from threading import Event as Gate
+from typing import Any, cast
 
 import pytest
 import redis
@@ -12,7 +14,7 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api import clock
 from carelink_api.accounts.models import UserType
 from carelink_api.audit.events import Event, Outcome
-from carelink_api.ops.api.numbers import SERIES
+from carelink_api.ops.api.numbers import SERIES, MinuteCounts
 from carelink_api.ops.api.trail import SHOWN
 from carelink_api.sessions.denylist import session_key
 from carelink_api.sessions.models import Session
@@ -239,3 +241,33 @@ def test_refusals_carry_an_outcome(piet: Operator, sql: Sql, auth: Auth, ward: L
     (event,) = piet.ask("events")["items"]
     assert (event["event"], event["outcome"]) == ("operation:refused", Outcome.REFUSED)
     assert event["actor_name"] == "Anna"
+
+
+class SlowDatabase:
+    """Answers nobody until it may."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = Gate(), Gate()
+
+    def execute(self, *_: object) -> list[tuple[int, str, int]]:
+        self.asked.set()
+        assert self.may_answer.wait(60)
+        return []
+
+
+def test_consoles_do_not_queue_behind_one_that_waits_for_the_database() -> None:
+    """Each would hold a thread and a connection of those who work."""
+    counts, slow, now = MinuteCounts(), SlowDatabase(), clock.now()
+    slow.may_answer.set()
+    known = counts.last_hour(cast(Sql, slow), now)
+    slow.may_answer.clear()
+    slow.asked.clear()
+    with ThreadPoolExecutor(2) as pool:
+        waits = pool.submit(counts.last_hour, cast(Sql, slow), now)
+        assert slow.asked.wait(60)
+        try:
+            assert pool.submit(counts.last_hour, cast(Sql, slow), now).result(60) == known
+            assert not waits.done()
+        finally:
+            slow.may_answer.set()
+        assert waits.result(60) == known

@@ -91,14 +91,21 @@ class MinuteCounts:
         self._lock = Lock()
 
     def last_hour(self, sql: Sql, now: datetime) -> dict[str, list[int]]:
-        """Return each series' counts: one grouped statement by the index on the events' time."""
+        """Return each series' counts: one grouped statement by the index on the events' time.
+
+        While another request reads, what is known already is the answer: where the database is
+        slow, no queue of consoles holds the threads and connections of those who work.
+        """
         last = int(now.timestamp()) // 60
-        with self._lock:
-            self._catch_up(sql, last)
-            return {
-                name: [self._counts.get(minute, Counter())[name] for minute in _hour(last)]
-                for name in SERIES
-            }
+        if self._lock.acquire(blocking=self._read_from is None):
+            try:
+                self._catch_up(sql, last)
+            finally:
+                self._lock.release()
+        counts = self._counts
+        return {
+            name: [counts.get(minute, Counter())[name] for minute in _hour(last)] for name in SERIES
+        }
 
     def _catch_up(self, sql: Sql, last: int) -> None:
         oldest = _hour(last)[0]
