@@ -12,7 +12,7 @@ from .. import clock
 from ..accounts import service
 from ..accounts.models import Unit, User, UserType
 from ..extensions import db, settings
-from ..sessions.models import Session
+from ..sessions.models import Session, live_at
 from ..sessions.revoking import Selection, count_selected, revoke
 from .output import (
     CLI_ACTOR,
@@ -51,7 +51,7 @@ _REASON_LENGTH = (3, 200)
 def list_live(email: str | None, unit: str | None, user_type: str | None, as_json: bool) -> None:
     """Show the sessions that have not ended: the first 200 as a table, all of them as JSON."""
     sql, now = db.session(), clock.now()
-    filters = [Session.ended_at.is_(None), Session.expires_at > now]
+    filters = [*live_at(now)]
     if email is not None:
         filters.append(User.id == service.get_user(sql, email).id)
     if unit is not None:

@@ -22,7 +22,7 @@ from ..errors import NotFound
 from ..extensions import db, settings
 from ..redis_client import STORE_ERRORS
 from ..sessions.denylist import Denylist
-from ..sessions.models import Session
+from ..sessions.models import Session, live_at
 from ..sessions.runtime import runtime
 from .redis_facts import Facts, nodes
 
@@ -83,7 +83,7 @@ def active_sessions(sql: Sql) -> GaugeMetricFamily:
         .select_from(Session)
         .join(User, User.id == Session.user_id)
         .outerjoin(Unit, Unit.id == User.unit_id)
-        .where(Session.ended_at.is_(None), Session.expires_at > clock.now())
+        .where(*live_at(clock.now()))
         .group_by(User.user_type, Unit.name)
     )
     for user_type, unit, count in sql.execute(going_on):

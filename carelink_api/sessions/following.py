@@ -20,7 +20,7 @@ from .changes import take_change_number
 from .denylist import Entry
 from .ending import end_sessions
 from .lifetimes import session_end
-from .models import Session
+from .models import Session, live_at
 from .reasons import EndReason
 
 SETTLED = timedelta(seconds=30)
@@ -141,8 +141,7 @@ def _bound(sql: Sql, user_ids: Sequence[int], now: datetime) -> list[_Bound]:
     """Return the live sessions of these users that a shift caps."""
     found: list[_Bound] = []
     for some in _batches(user_ids):
-        live = (Session.ended_at.is_(None), Session.expires_at > now)
-        bound = (Session.user_id.in_(some), Session.shift_id.is_not(None), *live)
+        bound = (Session.user_id.in_(some), Session.shift_id.is_not(None), *live_at(now))
         found += sql.execute(select(*_COLUMNS).where(*bound).order_by(Session.id)).all()
     return found
 

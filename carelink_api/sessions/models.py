@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ColumnElement, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import User
@@ -65,6 +65,11 @@ class Session(Base):
     """Taken from `ChangeCounter` whenever `refuse_from` changes: what the pulse reads by."""
 
     user: Mapped[User] = relationship(lazy="raise")
+
+
+def live_at(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions on a session that goes on: nobody has ended it, nor has time."""
+    return Session.ended_at.is_(None), Session.expires_at > now
 
 
 class ChangeCounter(Base):

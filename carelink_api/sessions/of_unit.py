@@ -13,7 +13,7 @@ from ..audit.record import acting
 from ..database import writing
 from ..shifts.service import on_shift_in
 from .ending import MAX_BATCH, end_sessions, publish
-from .models import Session
+from .models import Session, live_at
 from .reasons import EndReason
 
 
@@ -101,4 +101,4 @@ def _of_unit(unit_id: int, now: datetime) -> list[ColumnElement[bool]]:
     by_shift = Session.shift_id.is_not(None) & Session.user_id.in_(on_shift_in(unit_id, now))
     at_home = select(User.id).where(User.unit_id == unit_id)
     by_home = Session.shift_id.is_(None) & Session.user_id.in_(at_home)
-    return [Session.ended_at.is_(None), Session.expires_at > now, or_(by_shift, by_home)]
+    return [*live_at(now), or_(by_shift, by_home)]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session as Sql
 
 from .changes import ChangeRow, changes_after, read_counter, refused_between, stream_refused
 from .denylist import BATCH, Denylist, Entry, parse_key
-from .models import Session
+from .models import Session, live_at
 from .reasons import EndReason
 
 
@@ -52,8 +52,7 @@ def forgotten_ends(sql: Sql, denylist: Denylist, now: datetime) -> Iterator[Sequ
     """
     listed = (sid for sid, jti in map(parse_key, denylist.keys()) if jti is None and _is_sid(sid))
     while sids := list(islice(listed, BATCH)):
-        goes_on = (Session.ended_at.is_(None), Session.expires_at > now)
-        forgotten = sql.scalars(select(Session.id).where(Session.id.in_(sids), *goes_on)).all()
+        forgotten = sql.scalars(select(Session.id).where(Session.id.in_(sids), *live_at(now))).all()
         sql.rollback()  # no transaction stays open while Redis is read
         if forgotten:
             yield forgotten

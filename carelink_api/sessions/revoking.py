@@ -12,7 +12,7 @@ from ..accounts.models import Unit, User
 from ..database import writing
 from .changes import refuse_logins_before
 from .ending import MAX_BATCH, end_sessions, publish
-from .models import Session
+from .models import Session, live_at
 from .reasons import EndReason
 
 
@@ -106,7 +106,7 @@ def _next_batch(
 
 def selected(selection: Selection, now: datetime) -> list[ColumnElement[bool]]:
     """Return the conditions on a session that is live and selected."""
-    live = [Session.ended_at.is_(None), Session.expires_at > now]
+    live = live_at(now)
     users = select(User.id)
     if selection.sid:
         return [*live, Session.id == selection.sid]
@@ -121,4 +121,4 @@ def selected(selection: Selection, now: datetime) -> list[ColumnElement[bool]]:
         return [*live, Session.user_id.in_(of_unit)]
     if selection.user_type:
         return [*live, Session.user_id.in_(users.where(User.user_type == selection.user_type))]
-    return live
+    return [*live]

@@ -18,7 +18,7 @@ from .denylist import Entry
 from .ending import end_sessions
 from .grants import Grant, grant_from, new_jti, new_sid
 from .lifetimes import profile_for, session_end
-from .models import Session
+from .models import Session, live_at
 from .reasons import EndReason
 from .rows import load
 
@@ -120,7 +120,7 @@ def _end_beyond_cap(sql: Sql, user_id: int, cap: int, now: datetime) -> list[Ent
     """End the longest inactive sessions of a user who would have more than `cap` (ASVS 7.1.2)."""
     live = sql.scalars(
         select(Session.id)
-        .where(Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > now)
+        .where(Session.user_id == user_id, *live_at(now))
         .order_by(Session.last_active_at.desc(), Session.id)
         .offset(cap - 1)
     ).all()

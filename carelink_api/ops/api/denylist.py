@@ -18,12 +18,11 @@ from ...sessions.denylist import Denylist
 from ..flushing import count_held, flush, record_flush
 from ..health import redis_warnings
 from ..redis_facts import answering_denylist, described, nodes
-from .operating import demand_fresh_credential, demand_operator
+from .operating import WORKS_FOR_SECONDS, demand_fresh_credential, demand_operator
 
 log = structlog.get_logger(__name__)
 
 COUNTED_AT_MOST = 200_000
-WORKS_FOR_SECONDS = 5.0
 
 
 class RedisUnavailable(Unavailable):

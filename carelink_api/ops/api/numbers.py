@@ -14,7 +14,7 @@ from ...audit.events import Event
 from ...audit.models import AuditEvent
 from ...database import from_epoch
 from ...sessions.claims import AccessClaims
-from ...sessions.models import Session
+from ...sessions.models import Session, live_at
 from .operating import demand_operator
 
 EXTENSION = "carelink.minute_counts"
@@ -72,7 +72,7 @@ def _live(now: datetime) -> Select[int | None, str, int]:
         select(User.unit_id, User.user_type, func.count())
         .select_from(Session)
         .join(User, Session.user_id == User.id)
-        .where(Session.ended_at.is_(None), Session.expires_at > now)
+        .where(*live_at(now))
         .group_by(User.unit_id, User.user_type)
     )
 

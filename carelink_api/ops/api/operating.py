@@ -15,6 +15,8 @@ from ...errors import Forbidden
 from ...sessions.claims import AccessClaims
 from ...sessions.starting import lock_user
 
+WORKS_FOR_SECONDS = 5.0
+"""How long a call works; who sees that something is left sends it again."""
 OPERATORS = frozenset({UserType.OPS})
 """Not admins: who manages accounts and judges emergencies does not also end everybody's sessions,
 and sees a unit's only (`/api/units/…`). Fewer accounts whose theft would reach everything."""

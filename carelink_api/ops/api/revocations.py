@@ -21,9 +21,7 @@ from ...errors import Conflict, ValidationFailed
 from ...sessions.claims import AccessClaims
 from ...sessions.models import Session
 from ...sessions.revoking import Selection, count_selected, revoke, selected
-from .operating import demand_fresh_credential, demand_operator, record_act
-
-WORKS_FOR_SECONDS = 5.0
+from .operating import WORKS_FOR_SECONDS, demand_fresh_credential, demand_operator, record_act
 
 
 class SelectionGrew(Conflict):

@@ -12,7 +12,7 @@ from ...clinical.paging import Page, read_page
 from ...database import writing
 from ...extensions import settings
 from ...sessions.claims import AccessClaims
-from ...sessions.models import Session
+from ...sessions.models import Session, live_at
 from ..session_facts import facts
 from .operating import demand_operator, record_act
 
@@ -55,7 +55,7 @@ def _found(status: str, filters: dict[str, Any], now: datetime) -> Select[*tuple
 def _has_status(status: str, now: datetime) -> list[ColumnElement[bool]]:
     match status:
         case "active":
-            return [Session.ended_at.is_(None), Session.expires_at > now]
+            return [*live_at(now)]
         case "ended":
             return [Session.ended_at.is_not(None)]
         case _:
