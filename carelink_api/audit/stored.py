@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import ColumnElement, Row, Table, select
 from sqlalchemy.orm import Session as Sql
 
 from .canonical import digest
@@ -21,25 +21,26 @@ EventRow = Mapping[str, Any]
 
 def events_of(sql: Sql, ids: Sequence[int]) -> dict[int, EventRow]:
     """Return those of the events that are there."""
-    least, most = min(ids), max(ids)
-    which = EVENTS.c.id.between(least, most)
-    if most - least >= _DENSE * len(ids):
-        which = EVENTS.c.id.in_(ids)
     wanted = set(ids)
-    rows = sql.execute(select(EVENTS).where(which))
+    rows = sql.execute(select(EVENTS).where(_among(ids, EVENTS.c.id)))
     return {row.id: row._asdict() for row in rows if row.id in wanted}
 
 
 def patients_of(sql: Sql, ids: Sequence[int]) -> dict[int, list[int]]:
     """Return whose data each of the events was about, where it was about somebody's."""
-    least, most = min(ids), max(ids)
-    column = AuditedPatient.event_id
-    dense = most - least < _DENSE * len(ids)
-    which = column.between(least, most) if dense else column.in_(ids)
+    about = select(AuditedPatient.event_id, AuditedPatient.patient_id)
     found: dict[int, list[int]] = defaultdict(list)
-    for event_id, patient_id in sql.execute(select(column, AuditedPatient.patient_id).where(which)):
+    for event_id, patient_id in sql.execute(about.where(_among(ids, AuditedPatient.event_id))):
         found[event_id].append(patient_id)
     return found
+
+
+def _among(ids: Sequence[int], column: Any) -> ColumnElement[bool]:
+    """Return a condition that finds at least these: a range where most of it is wanted."""
+    least, most = min(ids), max(ids)
+    dense = most - least < _DENSE * len(ids)
+    condition: ColumnElement[bool] = column.between(least, most) if dense else column.in_(ids)
+    return condition
 
 
 def digests_of(sql: Sql, rows: Sequence[EventRow]) -> list[bytes | None]:
