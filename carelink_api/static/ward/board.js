@@ -60,21 +60,7 @@ export function showBoard(desk, main, signal) {
     ),
     !own && h("div", { class: "row row-between board-views" }, views),
     list,
-    !own &&
-      h(
-        "p",
-        { class: "soft small board-foot" },
-        h("span", { class: "sign sign-2" }, "▲"),
-        " ",
-        h("span", { class: "sign sign-2" }, "▼"),
-        " above or below what is usual for adults, by the bands of NEWS2 for each sign: ",
-        h("span", { class: "sign sign-1" }, "1"),
-        ", ",
-        h("span", { class: "sign sign-2" }, "2"),
-        " or ",
-        h("span", { class: "sign sign-3" }, "3"),
-        " points. No total is made of them.",
-      ),
+    !own && legend(),
   );
 
   async function refresh(background = false) {
@@ -91,35 +77,17 @@ export function showBoard(desk, main, signal) {
     if (!board) return;
     const { patients, at } = board;
     const units = [...new Set(patients.map((patient) => patient.unit?.name ?? ""))].filter(Boolean);
-    if (!own)
-      title.textContent =
-        units.length === 1
-          ? /** @type {string} */ (units[0])
-          : units.length
-            ? units.join(" · ")
-            : (desk.user.unit ?? "My patients");
+    if (!own) title.textContent = units.join(" · ") || (desk.user.unit ?? "My patients");
     const groups = sorted(patients, desk.user.id);
     if (!groups[view]) view = "all";
+    const choose = (/** @type {string} */ chosen) => {
+      view = chosen;
+      draw();
+    };
     fill(
       views,
       Object.entries(groups).map(([key, [text, members]]) =>
-        h(
-          "button",
-          {
-            class: "tab",
-            type: "button",
-            "aria-pressed": String(key === view),
-            on: {
-              click: () => {
-                view = key;
-                draw();
-              },
-            },
-          },
-          text,
-          " ",
-          h("span", { class: "count" }, members.length),
-        ),
+        tab(text, members.length, key === view, () => choose(key)),
       ),
     );
     const asked = plain(search.value);
@@ -180,6 +148,37 @@ function sorted(patients, userId) {
     watch: ["To watch", watch],
   };
 }
+
+/**
+ * @param {string} text
+ * @param {number} count
+ * @param {boolean} pressed
+ * @param {() => void} click
+ */
+const tab = (text, count, pressed, click) =>
+  h(
+    "button",
+    { class: "tab", type: "button", "aria-pressed": String(pressed), on: { click } },
+    text,
+    " ",
+    h("span", { class: "count" }, count),
+  );
+
+const legend = () =>
+  h(
+    "p",
+    { class: "soft small board-foot" },
+    h("span", { class: "sign sign-2" }, "▲"),
+    " ",
+    h("span", { class: "sign sign-2" }, "▼"),
+    " above or below what is usual for adults, by the bands of NEWS2 for each sign: ",
+    h("span", { class: "sign sign-1" }, "1"),
+    ", ",
+    h("span", { class: "sign sign-2" }, "2"),
+    " or ",
+    h("span", { class: "sign sign-3" }, "3"),
+    " points. No total is made of them.",
+  );
 
 /** @param {string} text */
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
