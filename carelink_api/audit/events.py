@@ -69,6 +69,7 @@ class Event(StrEnum):
     AUDIT_PRUNED = "audit:pruned"
     """Retention: events were removed, and a signed checkpoint says up to where."""
 
+    STATISTICS_READ = "statistics:read"
     PATIENTS_LISTED = "patients:listed"
     BOARD_READ = "board:read"
     CHART_READ = "chart:read"

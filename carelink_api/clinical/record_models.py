@@ -23,6 +23,7 @@ class Observation(Base):
         CheckConstraint("status IN ('final', 'entered-in-error')", name="status"),
         CheckConstraint("(status = 'final') = (marked_at IS NULL)", name="marked"),
         CheckConstraint("version >= 1", name="version"),
+        Index("ix_observations_effective_at", "effective_at"),
         Index("ix_observations_patient_id_effective_at", "patient_id", "effective_at", "id"),
         Index(
             "ix_observations_patient_id_code_effective_at",

@@ -9,6 +9,7 @@ from .notes.routes import bp as notes
 from .observations.routes import bp as observations
 from .patients.routes import bp as patients
 from .shifts.routes import bp as shifts
+from .statistics.routes import bp as statistics
 from .units.routes import bp as units
 
 blueprints = (
@@ -21,5 +22,6 @@ blueprints = (
     notes,
     break_glass,
     charts,
+    statistics,
     units,
 )

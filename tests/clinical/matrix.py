@@ -186,6 +186,7 @@ MATRIX: dict[tuple[str, str], Row] = {
         401, ROSTER, body=lambda _: {"in_charge": True, "reason": "Ill"}, version=1),
     ("POST", "/api/shifts/<id:shift_id>/cancel/"): Row(
         401, ROSTER, body=lambda _: {"reason": "Ill"}, version=2),
+    ("GET", "/api/statistics/vital-signs/"): Row(401, (403, 403, 403, 200, 403, 403)),
     ("GET", "/api/units/"): Row(401, STAFF),
     ("GET", "/api/units/<id:unit_id>/staff/"): Row(401, STAFF),
     ("GET", "/api/units/<id:unit_id>/sessions/"): Row(401, ROSTER),

@@ -230,6 +230,7 @@ MAY = {
     "create_shift": NOBODY,
     "change_shift": NOBODY,
     "cancel_shift": NOBODY,
+    "vital_sign_statistics": NOBODY,
     "list_units": {"nurse", "doctor", "ops"},
     "list_unit_staff": {"nurse", "doctor", "ops"},
     "list_unit_sessions": NOBODY,

@@ -1,0 +1,1 @@
+"""What researchers get: numbers about many, of nobody."""
