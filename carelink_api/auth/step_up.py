@@ -14,6 +14,7 @@ from ..audit.record import acting, record
 from ..database import from_epoch, writing
 from ..errors import BEARER, CareLinkError, InvalidCredentials
 from ..sessions.claims import AccessClaims
+from ..sessions.starting import lock_user
 
 FRESH_FOR = timedelta(minutes=5)
 """How long a login counts as the credential just given."""
@@ -45,6 +46,24 @@ class Verified:
 def is_fresh(claims: AccessClaims, now: datetime) -> bool:
     """Say whether the credential was given at most five minutes ago, for this very session."""
     return now - from_epoch(claims.auth_time) <= FRESH_FOR
+
+
+def demand_fresh_credential(
+    sql: Sql, claims: AccessClaims, password: str | None, *, now: datetime, purpose: str
+) -> None:
+    """Demand a login of the last five minutes, or the password, for what cannot be undone.
+
+    Raises InsufficientUserAuthentication, and InvalidCredentials after it has been audited.
+    """
+    if password is None:
+        if not is_fresh(claims, now):
+            raise InsufficientUserAuthentication()
+        return
+    known = verify_own_password(sql, password, claims, now=now, purpose=purpose)
+    with writing(sql):  # nothing has changed since
+        lock_user(sql, claims.user_id, known.password_hash, will_write=known.has_failures)
+        if known.has_failures:
+            accounts.record_success(sql, claims.user_id)
 
 
 def verify_own_password(

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session as Sql
 
 from carelink_api.audit.events import Event
 from tests.auth.helpers import SQLITE, events
-from tests.auth_helper import Auth
+from tests.auth_helper import PASSWORD, Auth
+from tests.conftest import Travel
 from tests.shifts.helpers import HOUR, Roster, give_shift, unit_id
 
 pytestmark = SQLITE
@@ -61,6 +62,27 @@ def test_she_ends_them_all_but_her_own(
         ward[name]["session"]["id"] for name in ("here", "doctor")
     }
     assert all(event.detail and event.detail["why"] == "Left open" for event in ended)
+
+
+def test_to_end_them_all_takes_the_password_when_the_login_is_old(
+    app: Flask,
+    auth: Auth,
+    charge: Roster,
+    ward: dict[str, dict[str, Any]],
+    sql: Sql,
+    travel: Travel,
+) -> None:
+    unit = unit_id(app)
+    travel(301)
+    refused = charge.end_sessions(unit)
+    assert (refused.status_code, refused.get_json()["code"]) == (
+        401, "insufficient_user_authentication")  # fmt: skip
+    assert charge.end_sessions(unit, password="not the password").status_code == 401
+    assert alive(auth, ward) == set(ward)
+    [event] = events(sql, Event.UNIT_SESSIONS_REFUSED)
+    assert event.reason == "credential_not_fresh"
+    assert charge.end_sessions(unit, device_name="here-ws").get_json()["sessions_ended"] == 1
+    assert charge.end_sessions(unit, password=PASSWORD).get_json()["sessions_ended"] == 1
 
 
 def test_she_ends_one_workstations_or_one_session(

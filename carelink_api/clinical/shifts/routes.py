@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 
 from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
+from ...auth import throttles
 from ...errors import ValidationFailed
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
@@ -16,6 +17,7 @@ from . import schemas, service
 bp = CareLinkBlueprint(
     "shifts", __name__, url_prefix="/api", description="The roster, and who is logged in by it."
 )
+throttles.register_errors(bp)
 _SHIFT = "/shifts/<id:shift_id>/"
 _UNIT = "/units/<id:unit_id>/sessions/"
 
@@ -111,10 +113,16 @@ def list_unit_sessions(query: dict[str, Any], unit_id: int) -> dict[str, Any]:
 @bp.arguments(schemas.EndUnitSessionsArgs)
 @bp.response(200, schemas.EndedSchema)
 @bp.alt_response(202, schema=schemas.EndedSchema)
-@bp.problems(*BODY_PROBLEMS, 401, 403, 404, 503)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 404, 429, 503)
 @bp.doc(security=SECURITY)
 def end_unit_sessions(args: dict[str, Any], unit_id: int) -> ResponseReturnValue:
-    """End the sessions at the unit's workstations, all but one's own; or only some."""
+    """End the sessions at the unit's workstations, all but one's own; or only some.
+
+    All of them takes a login of the last five minutes, or the password: 401
+    `insufficient_user_authentication` asks for it.
+    """
+    if "password" in args:
+        throttles.count_password(claims().user_id)
     ended, redis_knows = service.end_unit_sessions(
         db.session(), claims(), unit_id, web.now(), **args
     )

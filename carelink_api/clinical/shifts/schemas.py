@@ -4,7 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from ...api import PageArgs, Text, Time
+from ...api import PageArgs, Secret, Text, Time
 from ...fields import Id, Moment, query_id
 from ..paging import PageSchema
 
@@ -68,6 +68,10 @@ class EndUnitSessionsArgs(ma.Schema):
     )
     device_name = Text(max_length=100)
     reason = _reason()
+    password = Secret(
+        max_length=1024,
+        description="One's own, to end them all later than five minutes after the login.",
+    )
 
 
 class NamedSchema(ma.Schema):

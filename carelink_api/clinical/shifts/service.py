@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event, Outcome
 from ...audit.record import acting, record
+from ...auth.step_up import InsufficientUserAuthentication, demand_fresh_credential
 from ...database import writing
 from ...errors import Forbidden, NotFound
 from ...extensions import settings
@@ -94,16 +95,29 @@ def list_unit_sessions(
 
 
 def end_unit_sessions(
-    sql: Sql, viewer: AccessClaims, unit_id: int, now: datetime, *, reason: str, **which: Any
+    sql: Sql,
+    viewer: AccessClaims,
+    unit_id: int,
+    now: datetime,
+    *,
+    reason: str,
+    password: str | None = None,
+    **which: Any,
 ) -> tuple[int, bool]:
     """End live sessions of a unit; return how many, and whether Redis knows.
 
-    Raises Forbidden, and NotFound, after it has been audited, where it is not the viewer's unit.
+    To end them all takes a fresh credential. Raises Forbidden, and, after it has been audited,
+    NotFound where it is not the viewer's unit, InsufficientUserAuthentication, InvalidCredentials.
     """
     try:
         _demand_charge(sql, viewer, unit_id, now)
+        if not which:
+            demand_fresh_credential(sql, viewer, password, now=now, purpose="unit_sessions")
     except NotFound:
-        _record_refusal(sql, viewer, unit_id, now)
+        _record_refusal(sql, viewer, unit_id, "not_in_charge", now)
+        raise
+    except InsufficientUserAuthentication:
+        _record_refusal(sql, viewer, unit_id, "credential_not_fresh", now)
         raise
     told: Answer = {"user_id": viewer.user_id, "own_sid": viewer.sid, "why": reason, "now": now}
     return of_unit.end_of_unit(sql, unit_id, **told, **which)
@@ -129,14 +143,16 @@ def _demand_charge(sql: Sql, viewer: AccessClaims, unit_id: int, now: datetime) 
         raise NotFound()
 
 
-def _record_refusal(sql: Sql, viewer: AccessClaims, unit_id: int, now: datetime) -> None:
+def _record_refusal(
+    sql: Sql, viewer: AccessClaims, unit_id: int, reason: str, now: datetime
+) -> None:
     with writing(sql):
         record(
             sql,
             Event.UNIT_SESSIONS_REFUSED,
             now=now,
             outcome=Outcome.REFUSED,
-            reason="not_in_charge",
+            reason=reason,
             actor=acting(viewer.user_id),
             user_id=viewer.user_id,
             sid=viewer.sid,

@@ -5,15 +5,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session as Sql
 
-from ...accounts import service as accounts
 from ...accounts.models import UserType
 from ...audit.events import Event, Outcome
 from ...audit.record import acting, record
-from ...auth.step_up import InsufficientUserAuthentication, is_fresh, verify_own_password
+from ...auth import step_up
+from ...auth.step_up import InsufficientUserAuthentication
 from ...database import writing
 from ...errors import Forbidden
 from ...sessions.claims import AccessClaims
-from ...sessions.starting import lock_user
 
 WORKS_FOR_SECONDS = 5.0
 """How long a call works; who sees that something is left sends it again."""
@@ -39,19 +38,13 @@ def demand_fresh_credential(
 
     Raises InsufficientUserAuthentication, InvalidCredentials; either leaves an event.
     """
-    if password is not None:
-        known = verify_own_password(sql, password, claims, now=now, purpose=purpose)
-        with writing(sql):  # nothing has changed since
-            lock_user(sql, claims.user_id, known.password_hash, will_write=known.has_failures)
-            if known.has_failures:
-                accounts.record_success(sql, claims.user_id)
-        return
-    if is_fresh(claims, now):
-        return
-    with writing(sql):
-        record_act(sql, claims, Event.OPERATION_REFUSED, now, outcome=Outcome.REFUSED,
-                   reason="credential_not_fresh", purpose=purpose)  # fmt: skip
-    raise InsufficientUserAuthentication()
+    try:
+        step_up.demand_fresh_credential(sql, claims, password, now=now, purpose=purpose)
+    except InsufficientUserAuthentication:
+        with writing(sql):
+            record_act(sql, claims, Event.OPERATION_REFUSED, now, outcome=Outcome.REFUSED,
+                       reason="credential_not_fresh", purpose=purpose)  # fmt: skip
+        raise
 
 
 def record_act(
