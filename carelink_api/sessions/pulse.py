@@ -7,6 +7,7 @@ and what it remembers; `PulseThread` keeps it beating.
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -32,6 +33,17 @@ _LONG_AGO_SECONDS = 5.0
 """Without a look for so long, a database restored meanwhile may have counted past what was seen."""
 _CLOCK_STEP_SECONDS = 5.0
 """By so much no clock that is merely steered falls behind between two beats."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one look into SQL has found."""
+
+    newest: int
+    refuse_before: datetime | None
+    rows: Sequence[changes.ChangeRow]
+    whole: bool
+    """Every session that counts, and not only those that have changed since the last look."""
 
 
 class Pulse:
@@ -88,14 +100,16 @@ class Pulse:
         started = (clock.monotonic(), clock.wall())
         if self._clock_was_set_back(*started) or self.age_seconds() > _LONG_AGO_SECONDS:
             self._seen = None  # what was forgotten as too old may be young again
+        now = clock.now()
         try:
             with self._engine.connect() as connection:
-                self._read(connection, clock.now())
+                found = self._read(connection, now)
         except SQLAlchemyError as error:
             log.warning("pulse_failed", kind=type(error).__name__)
             self._seen = None  # read it whole next time: an answer may have been lost
             self._engine.dispose()
             return False
+        self._take(found, now)  # the transaction is over: to learn a million takes longer than one
         self._last_good = started
         metrics.PULSE_READ_AT.set(started[1])
         metrics.PULSE_SIZE.set(self.size)
@@ -110,27 +124,28 @@ class Pulse:
         passed, shown = monotonic - self._last_good[0], wall - self._last_good[1]
         return passed - shown > _CLOCK_STEP_SECONDS
 
-    def _read(self, connection: Connection, now: datetime) -> None:
+    def _read(self, connection: Connection, now: datetime) -> "_Read":
         newest, refuse_before = changes.read_counter(connection)
-        if refuse_before is not None:  # raised only: a backup must not take it back
-            whole_seconds = int(refuse_before.timestamp())  # as in the tokens it is held against
-            self._refuse_logins_before = max(self._refuse_logins_before, whole_seconds)
         if self._seen is None or newest < self._seen:  # first, after an error, or a restored backup
-            self._read_whole(connection, now)
-        elif newest > self._seen:
-            rows = changes.changes_after(connection, self._seen)
-            _learn(self._ended, rows, now)
-            _measure_effect(rows, now)
-            newest = max([newest, *(row.change_number or 0 for row in rows)])
-        self._seen = newest
-        self._ended.prune(now.timestamp())
+            since = now - timedelta(seconds=KEEP_SECONDS)
+            return _Read(newest, refuse_before, changes.refused_since(connection, since), True)
+        rows = changes.changes_after(connection, self._seen) if newest > self._seen else ()
+        return _Read(newest, refuse_before, rows, False)
 
-    def _read_whole(self, connection: Connection, now: datetime) -> None:
-        ended = EndedSessions()
-        since = now - timedelta(seconds=KEEP_SECONDS)
-        _learn(ended, changes.refused_since(connection, since), now)
-        ended.keep_refused_of(self._ended, now.timestamp())
-        self._ended = ended
+    def _take(self, read: "_Read", now: datetime) -> None:
+        if read.refuse_before is not None:  # raised only: a backup must not take it back
+            whole_seconds = int(read.refuse_before.timestamp())  # as in the tokens
+            self._refuse_logins_before = max(self._refuse_logins_before, whole_seconds)
+        if read.whole:
+            ended = EndedSessions()
+            _learn(ended, read.rows, now)
+            ended.keep_refused_of(self._ended, now.timestamp())
+            self._ended, self._seen = ended, read.newest
+        else:
+            _learn(self._ended, read.rows, now)
+            _measure_effect(read.rows, now)
+            self._seen = max([read.newest, *(row.change_number or 0 for row in read.rows)])
+        self._ended.prune(now.timestamp())
 
 
 def _learn(ended: EndedSessions, rows: Sequence[changes.ChangeRow], now: datetime) -> None:

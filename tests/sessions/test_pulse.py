@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -65,6 +66,25 @@ def test_the_first_beat_reads_the_list_whole(pulse: Pulse, sql: Sql, user_id: in
     assert pulse.is_fresh()
     assert pulse.find(sid, clock.now()) == "idle"
     assert pulse.find(other, clock.now()) is None
+
+
+def test_what_is_read_is_learned_after_its_transaction(
+    engine: Engine, sql: Sql, user_id: int
+) -> None:
+    """A million take longer than a transaction may stand idle."""
+    held: list[str] = []
+
+    class Watched(Pulse):
+        def _take(self, *args: Any) -> None:
+            held.append(engine.pool.status())
+            super()._take(*args)
+
+    pulse = Watched(engine)
+    assert pulse.beat()
+    end_elsewhere(sql, insert_sessions(sql, user_id, 1, clock.now()), clock.now(), EndReason.IDLE)
+    assert pulse.beat()
+    assert len(held) == 2
+    assert all("Current Checked out connections: 0" in status for status in held)
 
 
 @pytest.mark.parametrize(
