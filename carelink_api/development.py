@@ -229,7 +229,9 @@ def _greet(port: int) -> None:
         "A nurse among them logs in around her shifts only (`flask shifts list`)."
     )
     _out.print(
-        f"\nAPI documents    {url}/api/docs/\n"
+        f"\nWard workstation {url}/\n"
+        f"Console          {url}/ops/\n"
+        f"API documents    {url}/api/docs/\n"
         f"Readiness        {url}/health/ready/\n"
         "Command line     CARELINK_ENV=development .venv/bin/flask --app wsgi --help\n"
     )

@@ -90,17 +90,18 @@ LOGINS = (
           "always on shift in Ward 7; standard session: 15-minute access, no idle timeout"),
     Login("patient@demo.example", "slow rivers carry paper lanterns",
           "Tomas Lindqvist", "patient", None,
-          "read the own record and appointments, and who has opened it"),
+          "read the own record; by the API also appointments, and who has opened it"),
     Login("researcher@demo.example", "granite owls count the winters",
           "Haruki Weiss", "researcher", None,
           "log in to an extended session: 30-minute access, 60-minute idle timeout; no patient "
           "data"),
     Login("admin@demo.example", "copper ladders lean on orchards",
           "Noor Fairbanks", "admin", None,
-          "change any roster, review broken glass (two wait, one is overdue); no patient data"),
+          "change any roster by the API, review broken glass at /ops/ (two wait, one is overdue); "
+          "no patient data"),
     Login("ops@demo.example", "quiet turbines hum at midnight",
           "Piet Marchetti", "ops", None,
-          "log in to a standard session; no patient data"),
+          "see and end sessions in the console at /ops/; standard session; no patient data"),
 )  # fmt: skip
 COLLEAGUES_PASSWORD = "herons cross a silent paddock"  # noqa: S105  # printed, like the others
 """Of everybody else who works there; they are on shift when the roster says so."""

@@ -27,8 +27,8 @@ class TrailFacts:
 
     unguarded: list[str]
     """Triggers that are not there, or switched off."""
-    owned: bool = False
-    """Whether who serves owns the tables, and could switch the triggers off."""
+    owned: bool | None = False
+    """Whether who serves owns the tables, and could switch the triggers off; None: no accounts."""
 
 
 def look_at_trail(sql: Sql) -> TrailFacts:
@@ -38,7 +38,7 @@ def look_at_trail(sql: Sql) -> TrailFacts:
     there = set(sql.scalars(text(_TRIGGERS[dialect]), given))
     wanted = [f"{table}_no_{act}" for table in _TABLES for act in _ACTS[dialect]]
     unguarded = [name for name in wanted if name not in there]
-    owned = dialect == "postgresql" and bool(sql.scalar(_MAY_SWITCH_OFF))
+    owned = bool(sql.scalar(_MAY_SWITCH_OFF)) if dialect == "postgresql" else None
     return TrailFacts(unguarded, owned)
 
 
@@ -61,8 +61,10 @@ def _guards(settings: Settings, facts: TrailFacts) -> Finding:
 
 
 def _owner(settings: Settings, facts: TrailFacts) -> Finding:
+    if facts.owned is None:
+        return fine("audit trail's owner", "whoever may write the SQLite file")
     if not facts.owned or not settings.is_production:
-        return fine("audit trail's owner", "another account" if not facts.owned else "this account")
+        return fine("audit trail's owner", "this account" if facts.owned else "another account")
     return warn(
         "audit trail's owner",
         "CareLink serves as the account that owns its tables.",

@@ -27,6 +27,7 @@ def unit(hospital: Hospital) -> Unit:
 def test_a_nurse_works_a_whole_day_at_the_page(unit: Unit, new_context: NewContext) -> None:
     nurse = unit.nurse()
     unit.measured(nurse, 0, "8867-4", "/min", [72, 96, 124])
+    unit.measured(nurse, 0, "59408-5", "%", [97])
     ward = WardPage(new_context())
     ward.log_in(nurse)
     page = ward.page
@@ -65,9 +66,12 @@ def test_a_nurse_works_a_whole_day_at_the_page(unit: Unit, new_context: NewConte
     expect(page.locator(".note")).to_contain_text("Version 2: Asked the relatives")
     assert [note.version for note in unit.rows(Note)] == [2]
 
-    # Home, and out: the session is in the list with its reason the next time.
+    # Home, where the line says how old is what was not measured again.
     page.locator("#back").click()
-    expect(page.locator(".patient-link").first).to_be_visible()
+    older = page.locator(".measured", has_text=re.compile(r"oldest [34]\d min ago"))
+    expect(older).to_have_count(1)
+
+    # Out: the session is in the list with its reason the next time.
     ward.log_out()
     expect(page.get_by_role("status")).to_contain_text("You have logged out")
     ward.log_in(nurse)

@@ -5,7 +5,7 @@ import { clockTime, fill, h } from "../ui.js";
 /** @type {Record<string, [string, string]>} */
 const STATES = { ok: ["badge-good", "Well"], warn: ["badge-warn", "Look at it"], bad: ["badge-bad", "Act now"] };
 /** @type {Record<string, string>} */
-const NAMES = { database: "Database (PostgreSQL)", redis: "Redis", pulse: "Pulse of this worker", housekeeper: "Housekeeper" };
+const NAMES = { database: "Database", redis: "Redis", pulse: "Pulse of this worker", housekeeper: "Housekeeper" };
 /** @type {Record<string, [string, string]>} */
 const STATUS = {
   ready: ["notice-good", "All is well. Nothing has to be done."],

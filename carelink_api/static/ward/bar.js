@@ -42,12 +42,13 @@ function menu(desk) {
     .join("");
   /** @type {[string, () => unknown][]} */
   const entries = [
-    ["Find a record by MRN", () => findPatient(desk)],
     ["My sessions", () => showSessions(desk)],
     ["Enter password again", () => desk.renew()],
     ["Log out everywhere", () => everywhere(desk)],
     ["Log out", () => leave(desk, () => session.logout())],
   ];
+  if (["doctor", "nurse"].includes(user.user_type))
+    entries.unshift(["Find a record by MRN", () => findPatient(desk)]);
   const list = h(
     "div",
     { class: "menu-list card", hidden: true },

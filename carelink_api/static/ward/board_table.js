@@ -17,7 +17,10 @@ import {
 /** @typedef {import("./board.js").Patient} Patient */
 
 const COLUMNS = [PULSE, BREATHING, OXYGEN, SYSTOLIC, TEMPERATURE];
+const SHOWN = [...COLUMNS, DIASTOLIC];
 const DUE_AFTER = 6 * 3600 * 1000;
+/** What is older than the newest by less was taken in the same round. */
+const ONE_ROUND = 15 * 60 * 1000;
 
 /**
  * @param {import("./desk.js").Desk} desk
@@ -158,21 +161,39 @@ function value(signs, code) {
 }
 
 /**
+ * Say when what the line shows was measured, and how old the oldest of it is if not of one round.
  * @param {Sign[]} signs
  * @param {number} now
  */
 function measured(signs, now) {
-  if (!signs.length) return h("span", { class: "soft" }, "–");
-  const at = Math.max(...signs.map((sign) => Date.parse(sign.effective_at)));
-  const due = now - at > DUE_AFTER;
+  const times = signs
+    .filter((sign) => SHOWN.includes(sign.code))
+    .map((sign) => Date.parse(sign.effective_at));
+  if (!times.length) return h("span", { class: "soft" }, "–");
+  const [newest, oldest] = [Math.max(...times), Math.min(...times)];
+  return h(
+    "span",
+    { class: "measured" },
+    when(newest, now, ago(newest, now), ""),
+    newest - oldest > ONE_ROUND && when(oldest, now, `oldest ${ago(oldest, now)}`, "small "),
+  );
+}
+
+/**
+ * @param {number} at
+ * @param {number} now
+ * @param {string} text
+ * @param {string} size
+ */
+function when(at, now, text, size) {
   return h(
     "time",
     {
       datetime: new Date(at).toISOString(),
       title: `${date(at)}, ${clockTime(at)}`,
-      class: due ? "due nowrap" : "nowrap",
+      class: `nowrap ${size}${now - at > DUE_AFTER ? "due" : size && "soft"}`,
     },
-    ago(at, now),
+    text,
   );
 }
 

@@ -116,7 +116,7 @@ function back(desk) {
         id: "back",
         on: { click: () => desk.go({ name: "board" }) },
       },
-      "← All patients",
+      desk.user.user_type === "patient" ? "← My record" : "← All patients",
     ),
   );
 }
