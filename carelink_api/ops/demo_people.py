@@ -93,8 +93,8 @@ LOGINS = (
           "read the own record; by the API also appointments, and who has opened it"),
     Login("researcher@demo.example", "granite owls count the winters",
           "Haruki Weiss", "researcher", None,
-          "log in to an extended session: 30-minute access, 60-minute idle timeout; no patient "
-          "data"),
+          "read numbers about ten patients or more, by the API; extended session: 30-minute "
+          "access, 60-minute idle timeout"),
     Login("admin@demo.example", "copper ladders lean on orchards",
           "Noor Fairbanks", "admin", None,
           "change any roster by the API, review broken glass at /ops/ (two wait, one is overdue); "

@@ -103,4 +103,5 @@ def test_who_writes_records_keeps_a_name_and_nobody_is_asked_twice(
     assert row.name != "Erased"
     assert row.disabled_at is not None
     stages = select(AuditEvent.detail).where(AuditEvent.event == "user:erased")
+    stages = stages.order_by(AuditEvent.id)
     assert [(each or {})["stage"] for each in sql.scalars(stages)] == ["begun", "done"] * 2
