@@ -76,7 +76,7 @@ def test_polling_keeps_nobody_logged_in_and_the_screen_locks_after_a_warning(
 ) -> None:
     context = new_context(clock=True)
     app = open_app(context)
-    account = hospital.create_user(unit="ICU", profile="high_security")
+    account = hospital.create_user(unit="Stroke unit", profile="high_security")
     first = app.login(account)["session"]["id"]
     for _ in range(14):
         hospital.let_pass(MINUTE, context)
@@ -98,7 +98,7 @@ def test_the_server_ends_an_idle_session_that_only_polls_and_the_page_locks(
 ) -> None:
     complaints.expect("401")
     app = open_app(new_context())
-    account = hospital.create_user(unit="ICU", profile="high_security")
+    account = hospital.create_user(unit="Stroke unit", profile="high_security")
     app.login(account)
     for _ in range(4):
         hospital.server.travel(4 * MINUTE - 10)  # the browser's clock hardly moves
@@ -117,7 +117,7 @@ def test_a_token_that_is_short_because_of_inactivity_is_not_renewed_in_a_loop(
     context = new_context(clock=True)
     app = open_app(context)
     asked = Asked(app)
-    app.login(hospital.create_user(unit="ICU", profile="high_security"))
+    app.login(hospital.create_user(unit="Stroke unit", profile="high_security"))
     hospital.let_pass(12 * MINUTE, context)
     for _ in range(8):
         assert app.call(**POLL) == 200
@@ -136,7 +136,7 @@ def test_typing_for_long_is_activity_although_nothing_is_saved(
 ) -> None:
     context = new_context(clock=True)
     app = open_app(context)
-    app.login(hospital.create_user(unit="ICU", profile="high_security"))
+    app.login(hospital.create_user(unit="Stroke unit", profile="high_security"))
     for _ in range(5):
         hospital.let_pass(4 * MINUTE, context)
         with app.page.expect_response("**/api/auth/sessions/?page_size=1"):
