@@ -185,7 +185,9 @@ class Time(ma.fields.DateTime):
     """An RFC 3339 time in UTC, whole seconds, with a Z."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return None if value is None else rfc3339(value)
+        if value is None or isinstance(value, str):
+            return value  # written by us before
+        return rfc3339(value)
 
 
 def rfc3339(at: datetime) -> str:

@@ -25,6 +25,7 @@ from .audit.sealing import Sealer
 from .config import Settings
 from .database import writing
 from .extensions import db, settings
+from .idempotency import keeping as idempotency
 from .redis_client import STORE_ERRORS
 from .sessions.ending import MAX_BATCH, end_sessions, publish
 from .sessions.lifetimes import IDLE_NOTICE
@@ -70,7 +71,7 @@ class Housekeeper:
         )
         self._pruner = Pruner(keys, self._settings.audit_retention)
         self._forgot_at: datetime | None = None
-        """When it last looked for sessions that ended long ago."""
+        """When it last looked for what is too old."""
         self._reconciled_at: datetime | None = None
         self._may_be_restored = True
         """The database may come from a backup: it has been out of sight, or has counted back."""
@@ -94,12 +95,14 @@ class Housekeeper:
         sealed = self._sealer.round(sql, now)
         self._notary.round(sql, now)
         pruned = self._pruner.round(sql, now)
-        self._forget_sessions(sql, now)
+        self._forget(sql, now)
         sql.rollback()  # the reads' transaction
         return Chores(expired, redis_knows, ended_again, sealed, pruned)
 
-    def _forget_sessions(self, sql: Sql, now: datetime) -> None:
-        """Remove some sessions that ended long ago; the trail remembers them longer."""
+    def _forget(self, sql: Sql, now: datetime) -> None:
+        """Remove some sessions that ended long ago, which the trail remembers longer, and some
+        answers that nobody asks for again.
+        """
         if self._forgot_at is not None and now < self._forgot_at + PRUNE_EVERY:
             return
         before = now - self._settings.session_retention
@@ -107,9 +110,10 @@ class Housekeeper:
         with writing(sql):
             sids = sql.scalars(long_over).all()
             sql.execute(delete(Session).where(Session.id.in_(sids), Session.ended_at < before))
+            answers = idempotency.forget(sql, now, most=MAX_BATCH)
         if sids:
             log.info("sessions_forgotten", sessions=len(sids))
-        if len(sids) < MAX_BATCH:
+        if max(len(sids), answers) < MAX_BATCH:
             self._forgot_at = now
 
     def _end_again(self, sql: Sql, now: datetime) -> int:

@@ -209,8 +209,8 @@ def _share_with(app: Flask, origins: list[Any], *, with_credentials: frozenset[s
         resources=r"/api/.*",
         origins=origins,
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "X-CareLink-Background",
-                       "X-CareLink-CSRF", "X-Request-ID"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match",
+                       "X-CareLink-Background", "X-CareLink-CSRF", "X-Request-ID"],
         expose_headers=_EXPOSED,
         supports_credentials=True,
         always_send=False,  # else an answer to no browser at all would list every origin

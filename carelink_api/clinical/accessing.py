@@ -8,7 +8,7 @@ refusal rolls back what was begun and leaves its one event too. What cannot be a
 shown, and not done: 503 (45 CFR 164.312(b), ASVS 16.3.2).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +25,8 @@ from ..audit.events import Event, Outcome
 from ..audit.record import acting, record
 from ..database import writing
 from ..errors import CareLinkError, Conflict, Forbidden, NotFound, Unavailable
+from ..idempotency.attempts import Attempt
+from ..idempotency.keeping import claim, keep
 from ..sessions.claims import AccessClaims
 from .access import Action, Granted, Refusal, Tie, decide, listing, may_admit_to
 from .access_sql import tie_columns, ties_in, values_of, visible
@@ -78,6 +80,8 @@ class Access:
     detail: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome = Outcome.SUCCESS
     """What the event says where nothing is refused."""
+    is_repeated: bool = False
+    """Nothing new is told or done: the event of the first time stands."""
 
     @cached_property
     def values(self) -> dict[str, Any]:
@@ -159,6 +163,22 @@ class Access:
             raise NotFound()
         return found
 
+    def once(self, attempt: Attempt | None, create: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Create; or return what this very attempt was answered when it has created before.
+
+        What it was answered then, and nothing of what has become of it: so it leaves no second
+        event. Raises KeyReused.
+        """
+        if attempt is None:
+            return create()
+        known = claim(self.sql, attempt, self.viewer.user_id, self.viewer.now)
+        if known is not None:
+            self.is_repeated = True
+            return known
+        made = create()
+        keep(self.sql, attempt, self.viewer.user_id, made)
+        return made
+
     def visible(self, action: Action = Action.READ) -> ColumnElement[bool]:
         """Return the condition on `Patient` for a list or a count, executed with `values`.
 
@@ -198,7 +218,8 @@ def accessing(sql: Sql, claims: AccessClaims, event: Event, *, now: datetime) ->
             access = Access(sql, look_up_viewer(sql, claims, now))
             yield access
             sql.flush()
-            _audit(access, event, access.outcome)
+            if not access.is_repeated:
+                _audit(access, event, access.outcome)
     except CareLinkError as refusal:
         if not isinstance(refusal, Unavailable):
             with writing(sql):

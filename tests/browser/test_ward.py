@@ -151,7 +151,7 @@ def test_a_busy_service_is_waited_for_and_nothing_typed_is_lost(
     complaints.expect("503")
     ward = WardPage(new_context())
     ward.log_in(unit.nurse())
-    page, left = ward.page, {"chart": 2, "notes": 1}
+    page, left = ward.page, {"chart": 2, "notes": 3}
 
     def busy(route: Route) -> None:
         what = route.request.url.split("?")[0].split("/")[-2]
@@ -170,11 +170,46 @@ def test_a_busy_service_is_waited_for_and_nothing_typed_is_lost(
     ward.press("Write note")
     ward.fill("Note", "Slept well")
     ward.press("Sign and save")
-    expect(ward.dialog.get_by_role("alert")).to_contain_text("Not saved yet")
+    expect(ward.dialog.get_by_role("alert")).to_contain_text("Press again in a few seconds")
     assert ward.value("Note") == "Slept well"
     ward.press("Sign and save")
     expect(page.locator(".note")).to_contain_text("Slept well")
     assert len(unit.rows(Note)) == 1
+
+
+def test_a_note_whose_answer_was_lost_is_saved_once(
+    unit: Unit, new_context: NewContext, complaints: Complaints
+) -> None:
+    complaints.expect("ERR_FAILED", "422.*/notes/")
+    ward = WardPage(new_context())
+    ward.log_in(unit.nurse())
+    lost: list[int] = []
+
+    def lose(route: Route) -> None:
+        lost.append(route.fetch().status)  # it arrives, and its answer does not
+        route.abort()
+
+    ward.open_chart(NAMES[0])
+    ward.page.route("**/notes/", lose, times=1)
+    ward.press("Write note")
+    ward.fill("Note", "Slept well")
+    ward.press("Sign and save")
+    expect(ward.page.locator(".note")).to_contain_text("Slept well")
+    assert (lost, len(unit.rows(Note))) == ([201], 1)
+
+    # All answers are lost, and the author changes the text: it is not what has been saved.
+    ward.page.route("**/notes/", lose, times=3)
+    ward.press("Write note")
+    ward.fill("Note", "Ate well")
+    ward.press("Sign and save")
+    expect(ward.dialog.get_by_role("alert")).to_contain_text("Press again in a few seconds")
+    ward.press("Keep draft")
+    ward.page.locator("#act-write").click()
+    ward.fill("Note", "Ate little")
+    ward.press("Sign and save")
+    expect(ward.dialog.get_by_role("alert")).to_contain_text("has been saved already")
+    ward.press("Discard")
+    assert (lost, len(unit.rows(Note))) == ([201] * 4, 2)
 
 
 def test_a_draft_waits_for_its_author(unit: Unit, new_context: NewContext) -> None:

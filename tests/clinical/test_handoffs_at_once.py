@@ -63,7 +63,9 @@ def test_of_two_first_handoffs_at_once_one_is_given(
     assert sql.get_one(PatientOwner, patient).user_id == handoff.given_by_id
 
 
-def at_once(app: Flask, calls: list[tuple[str, str]], body: Any = None) -> list[Any]:
+def at_once(
+    app: Flask, calls: list[tuple[str, str]], body: Any = None, **headers: str
+) -> list[Any]:
     """Post all of them at the same moment, each from a thread of its own."""
     start = Barrier(len(calls))
 
@@ -71,8 +73,8 @@ def at_once(app: Flask, calls: list[tuple[str, str]], body: Any = None) -> list[
         access, there = call
         client = app.test_client()
         start.wait(60)
-        headers = {"Authorization": f"Bearer {access}"}
-        return client.post(there, headers=headers, json=body or {})
+        sent = {"Authorization": f"Bearer {access}"} | headers
+        return client.post(there, headers=sent, json=body or {})
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(post, calls))

@@ -266,6 +266,10 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         _session("ended", 2, ended_at=_ENDED, end_reason="reused", refuse_from=_ENDED,
                  change_number=2**40),
     ],
+    "idempotency_keys": [
+        {"user_id": 2, "route": "/api/patients/<id:patient_id>/notes/", "key": "k" * 16,
+         "fingerprint": "0" * 64, "answer": "{}", "created_at": MORNING},
+    ],
     "change_counter": [
         {"value": 2**40, "refuse_logins_before": MORNING - 30 * _HOUR},
     ],

@@ -5,6 +5,7 @@ from typing import Any
 from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
+from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..fhir.appointment import APPOINTMENT
@@ -51,10 +52,10 @@ def read_appointment(appointment_id: int) -> Answer:
 @bp.response(201, schemas.AppointmentSchema, headers=ETAG_HEADER)
 @bp.problems(*BODY_PROBLEMS, 401, 403, 404, 409, 503)
 @bp.leads_to("read_appointment", status=201, parameters={"appointment_id": "/id"})
-@bp.doc(security=SECURITY)
+@bp.doc(security=SECURITY, parameters=IDEMPOTENCY_KEY)
 def book_appointment(body: dict[str, Any]) -> Answer:
     """Book an appointment, for oneself or for a patient whom one looks after."""
-    return versioned(service.book(db.session(), claims(), body, now=web.now()))
+    return versioned(service.book(db.session(), claims(), body, now=web.now(), attempt=attempt()))
 
 
 @bp.patch("/appointments/<id:appointment_id>/")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as Sql
 from ...accounts.models import User
 from ...audit.events import Event
 from ...errors import Conflict, Forbidden, NotFound, ValidationFailed
+from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
 from ...versions import change
 from ..access import Action
@@ -60,14 +61,21 @@ def read_appointment(
         return _read(sql, appointment_id)
 
 
-def book(sql: Sql, viewer: AccessClaims, body: dict[str, Any], *, now: datetime) -> Shown:
+def book(
+    sql: Sql,
+    viewer: AccessClaims,
+    body: dict[str, Any],
+    *,
+    now: datetime,
+    attempt: Attempt | None = None,
+) -> Shown:
     """Book for a patient with any doctor.
 
-    Raises as `Access.chart` does, DoubleBooked, ValidationFailed, Unavailable.
+    Raises as `Access.chart` does, DoubleBooked, ValidationFailed, KeyReused, Unavailable.
     """
-    _check_times(body["starts_at"], body["ends_at"], now)
-    with accessing(sql, viewer, Event.APPOINTMENT_BOOKED, now=now) as access:
-        access.chart(body["patient_id"], Action.BOOK)
+
+    def create() -> Shown:
+        _check_times(body["starts_at"], body["ends_at"], now)
         _check_doctor(sql, body["doctor_id"])
         appointment = Appointment(**body, status="booked", version=1)
         _demand_free(sql, appointment)
@@ -75,6 +83,10 @@ def book(sql: Sql, viewer: AccessClaims, body: dict[str, Any], *, now: datetime)
         sql.flush()
         access.about(appointment_id=appointment.id)
         return _read(sql, appointment.id)
+
+    with accessing(sql, viewer, Event.APPOINTMENT_BOOKED, now=now) as access:
+        access.chart(body["patient_id"], Action.BOOK)
+        return access.once(attempt, create)
 
 
 def move(

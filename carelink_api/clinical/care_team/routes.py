@@ -5,6 +5,7 @@ from typing import Any
 from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
+from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..paging import Page
@@ -44,10 +45,14 @@ def read_care_team_member(patient_id: int, member_id: int) -> Answer:
 @bp.arguments(schemas.NewMemberArgs)
 @bp.response(201, schemas.MemberSchema, headers=ETAG_HEADER)
 @bp.problems(*BODY_PROBLEMS, 401, 403, 404, 409, 503)
-@bp.doc(security=SECURITY)
+@bp.doc(security=SECURITY, parameters=IDEMPOTENCY_KEY)
 def add_care_team_member(body: dict[str, Any], patient_id: int) -> Answer:
     """Take a doctor or nurse into the care team of a patient whom one looks after oneself."""
-    return versioned(service.add_member(db.session(), claims(), patient_id, body, now=web.now()))
+    return versioned(
+        service.add_member(
+            db.session(), claims(), patient_id, body, now=web.now(), attempt=attempt()
+        )
+    )
 
 
 @bp.post("/patients/<id:patient_id>/care-team/<id:member_id>/end/")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as Sql
 from ...accounts.models import User
 from ...audit.events import Event
 from ...errors import Conflict, ValidationFailed
+from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
 from ...versions import change
 from ..access import Action
@@ -74,16 +75,22 @@ def read_member(
 
 
 def add_member(
-    sql: Sql, viewer: AccessClaims, patient_id: int, body: dict[str, Any], *, now: datetime
+    sql: Sql,
+    viewer: AccessClaims,
+    patient_id: int,
+    body: dict[str, Any],
+    *,
+    now: datetime,
+    attempt: Attempt | None = None,
 ) -> Shown:
     """Take a doctor or nurse into the care team.
 
-    Raises as `Access.chart` does, ValidationFailed, AlreadyMember, Unavailable.
+    Raises as `Access.chart` does, ValidationFailed, AlreadyMember, KeyReused, Unavailable.
     """
-    starts_at, ends_at = body["starts_at"] or now, body["ends_at"]
-    _check_times(starts_at, ends_at, now)
-    with accessing(sql, viewer, Event.CARE_TEAM_JOINED, now=now) as access:
-        access.chart(patient_id, Action.OPEN)
+
+    def create() -> Shown:
+        starts_at, ends_at = body["starts_at"] or now, body["ends_at"]
+        _check_times(starts_at, ends_at, now)
         access.about(member=body["user_id"], role=body["role"])
         _check_member(access, body["user_id"], body["role"])
         _demand_none_between(access, patient_id, body["user_id"], starts_at, ends_at)
@@ -97,6 +104,10 @@ def add_member(
         sql.add(made)
         sql.flush()
         return _read(access, patient_id, made.id)
+
+    with accessing(sql, viewer, Event.CARE_TEAM_JOINED, now=now) as access:
+        access.chart(patient_id, Action.OPEN)
+        return access.once(attempt, create)
 
 
 def end_member(

@@ -9,6 +9,7 @@ from typing import Any
 from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
+from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, versioned
 from ..paging import Page
@@ -60,10 +61,12 @@ def read_owner(patient_id: int) -> Shown:
 @bp.arguments(schemas.NewHandoffArgs)
 @bp.response(201, schemas.HandoffSchema, headers=ETAG_HEADER)
 @bp.problems(*BODY_PROBLEMS, 401, 403, 404, 409, 503)
-@bp.doc(security=SECURITY)
+@bp.doc(security=SECURITY, parameters=IDEMPOTENCY_KEY)
 def give_handoff(body: dict[str, str], patient_id: int) -> Answer:
     """Hand a patient over to whoever accepts. One answers for the patient until then."""
-    return versioned(service.give(db.session(), claims(), patient_id, now=web.now(), **body))
+    return versioned(
+        service.give(db.session(), claims(), patient_id, now=web.now(), attempt=attempt(), **body)
+    )
 
 
 @bp.get(_ONE)

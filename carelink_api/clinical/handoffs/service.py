@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event
 from ...errors import Conflict, Forbidden
+from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
 from ...shifts.service import units_on_shift
 from ..access import Action
@@ -43,15 +44,23 @@ class OwnHandoff(Conflict):
     detail = "Another must accept it. Take it back to keep the patient."
 
 
-def give(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime, **sbar: str) -> Shown:
+def give(
+    sql: Sql,
+    viewer: AccessClaims,
+    patient_id: int,
+    *,
+    now: datetime,
+    attempt: Attempt | None = None,
+    **sbar: str,
+) -> Shown:
     """Begin a handoff, and answer for the patient until somebody accepts.
 
     Where nobody answers for the patient, who gives does from now on; in place of an owner who is
     not on shift there any more, a colleague gives. Raises as `Access.chart`, HandoffPending,
-    OwnedByAnother, Unavailable.
+    OwnedByAnother, KeyReused, Unavailable.
     """
-    with accessing(sql, viewer, Event.HANDOFF_GIVEN, now=now) as access:
-        patient = access.chart(patient_id, Action.HAND_OVER)
+
+    def create() -> Shown:
         pending = select(Handoff.id).filter_by(patient_id=patient_id, status="pending")
         if sql.scalar(pending) is not None:
             raise HandoffPending()
@@ -61,6 +70,10 @@ def give(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime, **sb
         sql.flush()
         access.about(handoff_id=handoff.id)
         return one(access, patient_id, handoff.id)
+
+    with accessing(sql, viewer, Event.HANDOFF_GIVEN, now=now) as access:
+        patient = access.chart(patient_id, Action.HAND_OVER)
+        return access.once(attempt, create)
 
 
 def accept(

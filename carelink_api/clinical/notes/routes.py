@@ -5,6 +5,7 @@ from typing import Any
 from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ...extensions import db
+from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..paging import Page
@@ -36,10 +37,12 @@ def list_notes(query: dict[str, Any], patient_id: int) -> Page[Shown]:
 @bp.arguments(schemas.NewNoteArgs)
 @bp.response(201, schemas.NoteSchema, headers=ETAG_HEADER)
 @bp.problems(*BODY_PROBLEMS, 401, 403, 404, 503)
-@bp.doc(security=SECURITY)
+@bp.doc(security=SECURITY, parameters=IDEMPOTENCY_KEY)
 def write_note(body: dict[str, str], patient_id: int) -> Answer:
     """Write a note, and sign it by that."""
-    return versioned(service.write(db.session(), claims(), patient_id, now=web.now(), **body))
+    return versioned(
+        service.write(db.session(), claims(), patient_id, now=web.now(), attempt=attempt(), **body)
+    )
 
 
 @bp.get("/<id:note_id>/")
@@ -70,12 +73,10 @@ def list_note_versions(query: dict[str, Any], patient_id: int, note_id: int) -> 
 @bp.arguments(schemas.AmendmentArgs)
 @bp.response(200, schemas.NoteSchema, headers=ETAG_HEADER)
 @bp.problems(*BODY_PROBLEMS, 401, 403, 404, 412, 428, 503)
-@bp.doc(security=SECURITY, parameters=IF_MATCH)
-def amend_note(body: dict[str, str], patient_id: int, note_id: int) -> Answer:
+@bp.doc(security=SECURITY, parameters=IF_MATCH + IDEMPOTENCY_KEY)
+def amend_note(body: dict[str, Any], patient_id: int, note_id: int) -> Answer:
     """Sign one more version of a note of one's own. The earlier ones stay."""
-    version = expected_version()
+    told = body | {"version": expected_version(), "attempt": attempt()}
     return versioned(
-        service.amend(
-            db.session(), claims(), patient_id, note_id, version=version, now=web.now(), **body
-        )
+        service.amend(db.session(), claims(), patient_id, note_id, now=web.now(), **told)
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event
 from ...errors import Forbidden
+from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
 from ...versions import change
 from ..access import Action
@@ -20,17 +21,28 @@ from .listing import Shown, one
 
 
 def write(
-    sql: Sql, viewer: AccessClaims, patient_id: int, *, category: str, text: str, now: datetime
+    sql: Sql,
+    viewer: AccessClaims,
+    patient_id: int,
+    *,
+    category: str,
+    text: str,
+    now: datetime,
+    attempt: Attempt | None = None,
 ) -> Shown:
-    """Write a note, signed by the viewer. Raises as `Access.chart`, and Unavailable."""
-    with accessing(sql, viewer, Event.NOTE_SIGNED, now=now) as access:
-        access.chart(patient_id, Action.WRITE)
+    """Write a note, signed by the viewer. Raises as `Access.chart`, KeyReused, Unavailable."""
+
+    def create() -> Shown:
         note = Note(patient_id=patient_id, category=category, created_at=now, version=1)
         sql.add(note)
         sql.flush()
         _sign(sql, note, text, None, viewer.user_id, now)
         access.about(note_id=note.id)
         return one(access, patient_id, note.id)
+
+    with accessing(sql, viewer, Event.NOTE_SIGNED, now=now) as access:
+        access.chart(patient_id, Action.WRITE)
+        return access.once(attempt, create)
 
 
 def amend(
@@ -43,21 +55,26 @@ def amend(
     because: str,
     version: int,
     now: datetime,
+    attempt: Attempt | None = None,
 ) -> Shown:
     """Sign one more version of a note: for who has signed one of it.
 
     Another who disagrees writes a note of their own: nobody's words change under their name.
-    Raises as `Access.chart`, NotFound, Forbidden, PreconditionFailed, Unavailable.
+    Raises as `Access.chart`, NotFound, Forbidden, PreconditionFailed, KeyReused, Unavailable.
     """
-    with accessing(sql, viewer, Event.NOTE_AMENDED, now=now) as access:
-        access.chart(patient_id, Action.WRITE)
-        access.about(note_id=note_id)
+
+    def create() -> Shown:
         note = access.of_patient(Note, note_id, patient_id)
         if not _has_signed(sql, note_id, viewer.user_id):
             raise Forbidden()
         change(note, version)
         _sign(sql, note, text, because, viewer.user_id, now)
         return one(access, patient_id, note_id)
+
+    with accessing(sql, viewer, Event.NOTE_AMENDED, now=now) as access:
+        access.chart(patient_id, Action.WRITE)
+        access.about(note_id=note_id)
+        return access.once(attempt, create)
 
 
 def _has_signed(sql: Sql, note_id: int, user_id: int) -> bool:

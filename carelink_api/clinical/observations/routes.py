@@ -5,6 +5,7 @@ from typing import Any
 from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
 from ...extensions import db
+from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..fhir.observation import OBSERVATION
@@ -40,11 +41,11 @@ def list_observations(query: dict[str, Any], patient_id: int) -> Page[Shown]:
 @bp.arguments(schemas.NewObservationsArgs)
 @bp.response(201, schemas.ObservationsSchema)
 @bp.problems(*BODY_PROBLEMS, 401, 403, 404, 503)
-@bp.doc(security=SECURITY)
+@bp.doc(security=SECURITY, parameters=IDEMPOTENCY_KEY)
 def record_observations(body: dict[str, Any], patient_id: int) -> dict[str, list[Shown]]:
     """Record one or several vital signs: all of them, or none."""
     return service.record_observations(
-        db.session(), claims(), patient_id, body["items"], now=web.now()
+        db.session(), claims(), patient_id, body["items"], now=web.now(), attempt=attempt()
     )
 
 

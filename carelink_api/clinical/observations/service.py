@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event
 from ...errors import Conflict, ValidationFailed
+from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
 from ...versions import change
 from ..access import Action
@@ -43,13 +44,14 @@ def record_observations(
     items: Sequence[dict[str, Any]],
     *,
     now: datetime,
+    attempt: Attempt | None = None,
 ) -> dict[str, list[Shown]]:
     """Record what was measured, all or nothing, and return it in the order it was sent.
 
-    Raises as `Access.chart`, ValidationFailed for a time that lies ahead, Unavailable.
+    Raises as `Access.chart`, ValidationFailed for a time that lies ahead, KeyReused, Unavailable.
     """
-    with accessing(sql, viewer, Event.OBSERVATIONS_RECORDED, now=now) as access:
-        access.chart(patient_id, Action.WRITE)
+
+    def create() -> dict[str, list[Shown]]:
         _refuse_what_lies_ahead(items, now)
         rows = [_values(patient_id, item, viewer.user_id, now) for item in items]
         ids = sql.scalars(insert(Observation).values(rows).returning(Observation.id)).all()
@@ -57,6 +59,10 @@ def record_observations(
         # One statement numbers its rows in their order.
         asked = SHOWN.where(Observation.id.in_(ids)).order_by(Observation.id)
         return {"items": [shown(row) for row in sql.execute(asked)]}
+
+    with accessing(sql, viewer, Event.OBSERVATIONS_RECORDED, now=now) as access:
+        access.chart(patient_id, Action.WRITE)
+        return access.once(attempt, create)
 
 
 def mark_in_error(

@@ -5,6 +5,7 @@ from typing import Any
 from ... import web
 from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ...extensions import db
+from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
@@ -52,13 +53,15 @@ def read_patient(patient_id: int) -> Answer:
 @bp.response(201, schemas.PatientSchema, headers=ETAG_HEADER)
 @bp.problems(*BODY_PROBLEMS, 401, 403, 409, 503)
 @bp.leads_to("read_patient", status=201, parameters={"patient_id": "/id"})
-@bp.doc(security=SECURITY)
+@bp.doc(security=SECURITY, parameters=IDEMPOTENCY_KEY)
 def create_patient(body: dict[str, Any]) -> Answer:
     """Open the record of somebody new, and with a unit admit there.
 
     A nurse admits where she is on shift; a doctor anywhere, and looks after whom they admit.
     """
-    return versioned(service.create_patient(db.session(), claims(), body, now=web.now()))
+    return versioned(
+        service.create_patient(db.session(), claims(), body, now=web.now(), attempt=attempt())
+    )
 
 
 @bp.patch("/patients/<id:patient_id>/")

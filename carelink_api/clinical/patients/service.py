@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as Sql
 from ...accounts.models import Unit
 from ...audit.events import Event
 from ...errors import Conflict, ValidationFailed
+from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
 from ...versions import change
 from ..access import CARE_TEAM_TIES_AFTER, Action
@@ -48,13 +49,20 @@ def read_patient(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: dateti
         return shown(access.chart(patient_id, Action.READ))
 
 
-def create_patient(sql: Sql, viewer: AccessClaims, body: dict[str, Any], *, now: datetime) -> Shown:
+def create_patient(
+    sql: Sql,
+    viewer: AccessClaims,
+    body: dict[str, Any],
+    *,
+    now: datetime,
+    attempt: Attempt | None = None,
+) -> Shown:
     """Open a record, and with a unit admit there, to a nurse; a doctor becomes the attending one.
 
-    Raises Forbidden, InHandoff, MrnTaken, BedTaken, ValidationFailed, Unavailable.
+    Raises Forbidden, InHandoff, MrnTaken, BedTaken, ValidationFailed, KeyReused, Unavailable.
     """
-    with accessing(sql, viewer, Event.PATIENT_CREATED, now=now) as access:
-        access.may_admit_to(body["unit_id"])
+
+    def create() -> Shown:
         patient = Patient(mrn=body["mrn"], birth_date=body["birth_date"], version=1)
         _rename(patient, body["name"])
         _place(access, patient, body["unit_id"], body["bed"])
@@ -68,6 +76,10 @@ def create_patient(sql: Sql, viewer: AccessClaims, body: dict[str, Any], *, now:
             find_owner(access, patient, stays=False)
         access.showed([patient.id])
         return shown(patient)
+
+    with accessing(sql, viewer, Event.PATIENT_CREATED, now=now) as access:
+        access.may_admit_to(body["unit_id"])
+        return access.once(attempt, create)
 
 
 def change_patient(

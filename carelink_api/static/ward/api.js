@@ -1,11 +1,17 @@
 // Calls of the API in the name of who is logged in. A read that the service cannot answer at the
-// moment is asked again until it can; a write is not: who wrote is told, and tries again.
+// moment is asked again until it can. A write is sent again a few times where a key names it, so that
+// it is done once whatever answer was lost; else, and then, who wrote is told, and tries again.
 
 import { ProblemError, SessionEnded, Unreachable } from "../session.js";
 
 /** @typedef {{background?: boolean, signal?: AbortSignal}} Reading */
 
 const LONGEST_WAIT = 15;
+const WRITES = 3;
+/** Somebody waits before a form: longer is told. */
+const PATIENCE = 5;
+/** A proxy's words for a service that has not answered it, too. */
+const UNANSWERED = [502, 503, 504];
 
 export class Api extends EventTarget {
   #session;
@@ -42,23 +48,30 @@ export class Api extends EventTarget {
   }
 
   /**
-   * Write once. `version` is what the change was made of.
+   * Write. `version` is what the change was made of; `key` lets it be sent again.
    * @param {string} method
    * @param {string} path
    * @param {unknown} [body]
-   * @param {{version?: number}} [options]
+   * @param {{version?: number, key?: string}} [options]
    * @returns {Promise<any>}
    */
-  send(method, path, body, { version } = {}) {
+  async send(method, path, body, { version, key } = {}) {
     /** @type {Record<string, string>} */
     const headers = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
     if (version !== undefined) headers["If-Match"] = `"${version}"`;
-    return this.#call(path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    if (key !== undefined) headers["Idempotency-Key"] = `"${key}"`;
+    const sent = body === undefined ? undefined : JSON.stringify(body);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#call(path, { method, headers, body: sent });
+      } catch (error) {
+        if (!(error instanceof Unreachable) || key === undefined || attempt === WRITES) throw error;
+        const wait = error.retryAfter ?? attempt;
+        if (wait > PATIENCE) throw error;
+        await pause(wait);
+      }
+    }
   }
 
   /**
@@ -67,7 +80,7 @@ export class Api extends EventTarget {
    */
   async #call(path, init) {
     const answer = await this.#session.fetch(path, init);
-    if (answer.status === 503) {
+    if (UNANSWERED.includes(answer.status)) {
       throw new Unreachable(
         await ProblemError.from(answer),
         Number(answer.headers.get("Retry-After")) || null,

@@ -18,6 +18,8 @@ const MINUTE_MS = 60_000;
 export class Desk {
   /** What was typed and not sent, by form. @type {Map<string, Record<string, string>>} */
   drafts = new Map();
+  /** By draft: what names its request. @type {Map<string, string>} */
+  keys = new Map();
   /** @type {Place[]} */
   #places = [{ name: "board" }];
   /** @type {Shown | null} */
@@ -63,6 +65,7 @@ export class Desk {
     removeEventListener("popstate", this.onPop);
     document.removeEventListener("visibilitychange", this.onSeen);
     this.drafts.clear();
+    this.keys.clear();
     this.#places = [];
     this.#shown = null;
     this.#due = null;

@@ -50,10 +50,13 @@ export async function recordSigns(desk, patient) {
     ],
     yes: "Save",
     check,
-    send: (values) =>
-      desk.api.send("POST", `/api/patients/${patient.id}/observations/`, {
-        items: measured(values),
-      }),
+    send: (values, key) =>
+      desk.api.send(
+        "POST",
+        `/api/patients/${patient.id}/observations/`,
+        { items: measured(values) },
+        { key },
+      ),
     explain: bySign,
   });
   if (made) desk.whenAwake(() => toast(`Saved for ${patient.name}.`));
@@ -129,11 +132,13 @@ export async function writeNote(desk, patient) {
     body: [category.element, text.element],
     yes: "Sign and save",
     check: (values) => (values.text?.trim() ? null : { text: "Write something first." }),
-    send: (values) =>
-      desk.api.send("POST", `/api/patients/${patient.id}/notes/`, {
-        category: values.category,
-        text: values.text,
-      }),
+    send: (values, key) =>
+      desk.api.send(
+        "POST",
+        `/api/patients/${patient.id}/notes/`,
+        { category: values.category, text: values.text },
+        { key },
+      ),
   });
   if (made) desk.whenAwake(() => toast(`Signed for ${patient.name}.`));
   return made;
@@ -169,12 +174,12 @@ export async function amendNote(desk, patient, note) {
         values.because?.trim() ? {} : { because: "Say why it is amended." }
       );
     },
-    send: ({ text: now, because: why }) =>
+    send: ({ text: now, because: why }, key) =>
       desk.api.send(
         "POST",
         `/api/patients/${patient.id}/notes/${note.id}/amend/`,
         { text: now, because: why },
-        { version: note.number },
+        { version: note.number, key },
       ),
     explain: (error) =>
       error?.status === 412
@@ -218,7 +223,8 @@ export async function giveHandoff(desk, patient) {
       Object.fromEntries(
         PARTS.filter(([name]) => !values[name]?.trim()).map(([name]) => [name, "Write something."]),
       ),
-    send: (values) => desk.api.send("POST", `/api/patients/${patient.id}/handoffs/`, values),
+    send: (values, key) =>
+      desk.api.send("POST", `/api/patients/${patient.id}/handoffs/`, values, { key }),
   });
   if (made) toast("Handed over. A colleague has to accept.");
   return made;

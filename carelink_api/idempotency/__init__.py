@@ -1,0 +1,1 @@
+"""A request that creates something and is sent again: it creates once, and is answered twice."""
