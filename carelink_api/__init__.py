@@ -30,6 +30,7 @@ from .ops.docs_page import bp as docs_blueprint
 from .ops.metrics_page import bp as metrics_blueprint
 from .ops.pages import bp as pages_blueprint
 from .ops.routes import bp as ops_blueprint
+from .routing import LazyRule
 from .sessions.activity import ActivityLog, ActivityThread
 from .sessions.denylist import Denylist
 from .sessions.guard import Guard
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     UnsafeSettings with one sentence for the operator.
     """
     app = Flask(__name__, static_folder=None)
+    app.url_rule_class = LazyRule
     settings = settings or Settings.load(Path(app.instance_path))
     if not settings.redis_url:  # in development only: production demands one
         url = embedded.borrow(Path(app.instance_path))

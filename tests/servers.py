@@ -63,7 +63,7 @@ class ValkeyServer(Server):
             "dir": str(self.folder),
             "save": "",
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": "no",  # what was written outlives the process all the same
             "maxmemory-policy": "noeviction",
         } | self.config
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]

@@ -72,6 +72,23 @@ class Tab:
         return answer
 
 
+def logged_in(api: Api, account: Account) -> dict[str, Any]:
+    """Log in, and come back as often as a 503 asks for it.
+
+    Right after a fault the first use of each connection that it has ended is answered so.
+    """
+    answers: list[httpx.Response] = []
+
+    def is_let_in() -> bool:
+        answers.append(api.login(account))
+        if answers[-1].status_code == 503:
+            assert int(answers[-1].headers["Retry-After"]) >= 1
+        return answers[-1].status_code != 503
+
+    wait_for(is_let_in, "a login", 60)
+    return granted(answers[-1])
+
+
 class Crowd:
     """Several tabs at once, each on a connection of its own, from `with` until its end."""
 
@@ -79,7 +96,7 @@ class Crowd:
         self._clients = [
             httpx.Client(base_url=server.url, timeout=CLIENT_TIMEOUT_SECONDS) for _ in range(size)
         ]
-        self.tabs = [Tab(Api(http), Api(http).tokens(account)) for http in self._clients]
+        self.tabs = [Tab(Api(http), logged_in(Api(http), account)) for http in self._clients]
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(size)
         self._runs: list[Future[None]] = []
