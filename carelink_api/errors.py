@@ -114,6 +114,13 @@ class OutsideShift(Forbidden):
         super().__init__(next_shift_starts_at=next_starts_at)
 
 
+class PasswordChangeRequired(Forbidden):
+    """A right password that somebody else knows, too; told only to who has given it."""
+
+    code, title = "password_change_required", "Password change required"
+    detail = "The password is to be changed first: log in once more, with new_password beside it."
+
+
 class CsrfFailed(Forbidden):
     """The cookie came along, but not the proof that a page of ours has sent it."""
 

@@ -18,6 +18,7 @@ NOT_TEXT = "Holds a control character, or one that Unicode cannot encode."
 COMMON = "Is in the list of words and passwords that guessers try first."
 REPEATED = "Is one short piece typed again and again."
 PATTERN = "Is little more than a run such as 123456, abcdef, qwerty or aaaa."
+UNCHANGED = "Is the password that it is to replace."
 ABOUT_YOU = "Is little more than the name of the service, or the account's name, e-mail or unit."
 
 _SEPARATORS = str.maketrans("", "", " -_.,/'@")
@@ -46,16 +47,21 @@ def normalised(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def password_faults(password: str, *, context: Iterable[str] = ()) -> list[str]:
+def password_faults(
+    password: str, *, context: Iterable[str] = (), former: str | None = None
+) -> list[str]:
     """Return what is wrong with a new password, a sentence each; empty where nothing is.
 
-    `context` holds texts that a guesser of this account knows: e-mail, name, unit. What kinds of
-    characters it is made of does not matter (ASVS 6.2.5).
+    `context` holds texts that a guesser of this account knows: e-mail, name, unit; `former` is the
+    password that it replaces, where that is known. What kinds of characters it is made of does
+    not matter (ASVS 6.2.5).
     """
     if len(password) > MAX_LENGTH or len(text := normalised(password)) > MAX_LENGTH:
         return [TOO_LONG]
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         return [NOT_TEXT]
+    if former is not None and text == normalised(former):
+        return [UNCHANGED]
     faults = []
     if min(len(text), len(password)) < MIN_LENGTH:  # one ligature may unfold into 18 characters
         faults.append(TOO_SHORT)

@@ -17,6 +17,8 @@ from .password_rules import normalised
 log = structlog.get_logger(__name__)
 
 EXTENSION = "carelink.passwords"
+NO_PASSWORD = "!"  # noqa: S105  # a word, no secret
+"""Stands in place of a hash: no password is right."""
 
 
 class PasswordHasher:
@@ -45,11 +47,11 @@ class PasswordHasher:
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Say whether `password` is the one that was hashed. Raises Throttled.
 
-        None stands for an unknown user: False at the same cost (ASVS 6.3.8). A hash that is no
-        hash is False at the same cost too, and logged.
+        None stands for an unknown user, NO_PASSWORD for who has none: False at the same cost (ASVS
+        6.3.8). Anything else that is no hash is False at the same cost too, and logged.
         """
         with self._turn():
-            if password_hash is None:
+            if password_hash in (None, NO_PASSWORD):
                 self._matches(self._dummy, password)
                 return False
             try:

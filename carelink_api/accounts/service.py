@@ -18,7 +18,7 @@ from ..session_profiles import ProfileName
 from .login_delay import STEPS, delayed_until
 from .models import Unit, User, UserType
 from .password_rules import password_faults
-from .passwords import passwords
+from .passwords import NO_PASSWORD, passwords
 
 _ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]+")
 _MAX_ADDRESS = 254
@@ -79,23 +79,30 @@ def create_user(
     name: str,
     user_type: str,
     unit_name: str | None,
-    password: str,
+    password: str | None,
     now: datetime,
     actor: str,
+    temporary: bool = False,
+    **detail: Any,
 ) -> User:
     """Create an account, in a transaction of its own.
 
-    Raises EmailTaken, WeakPassword, Throttled, and ValidationFailed for anything malformed or a
-    unit that does not exist.
+    Without a password nobody can log in before its owner has chosen one by a one-time code; a
+    `temporary` one opens nothing but its own change. Raises EmailTaken, WeakPassword, Throttled,
+    and ValidationFailed for anything malformed or a unit that does not exist.
     """
     address, name = _checked_address(email), _checked_name("name", name, 200)
     checked_type = _checked_type(user_type)
-    password_hash = hash_new_password(password, context=[address, name, unit_name or ""])
+    context = [address, name, unit_name or ""]
+    password_hash = (
+        NO_PASSWORD if password is None else hash_new_password(password, context=context)
+    )
     user = User(
         email=address,
         name=name,
         user_type=checked_type,
         password_hash=password_hash,
+        must_change_password=temporary,
         created_at=now,
         password_changed_at=now,
         failed_logins=0,
@@ -104,17 +111,20 @@ def create_user(
         user.unit = None if unit_name is None else get_unit(sql, unit_name)
         _insert(sql, user, EmailTaken())
         record(sql, Event.USER_CREATED, now=now, actor=actor, user_id=user.id,
-               user_type=checked_type, unit_id=user.unit_id)  # fmt: skip
+               user_type=checked_type, unit_id=user.unit_id, **detail)  # fmt: skip
     return user
 
 
-def hash_new_password(password: str, *, context: Sequence[str], field: str = "password") -> str:
+def hash_new_password(
+    password: str, *, context: Sequence[str], field: str = "password", former: str | None = None
+) -> str:
     """Check and hash a new password; call it before the write lock is taken: it takes long.
 
-    `context` is from `password_context`; `field` is what the caller's body calls the password.
-    Raises WeakPassword where `password_rules` finds a fault, Throttled.
+    `context` is from `password_context`; `field` is what the caller's body calls the password;
+    `former` the one that it replaces, where that is known. Raises WeakPassword where
+    `password_rules` finds a fault, Throttled.
     """
-    if faults := password_faults(password, context=context):
+    if faults := password_faults(password, context=context, former=former):
         raise WeakPassword(faults, field=field)
     return passwords().hash(password)
 

@@ -31,6 +31,7 @@ def me(row: Loaded, now: datetime, handoff: timedelta) -> Answer:
     return {
         "user": user(row.user),
         "session": session(row.session),
+        "password_changed_at": row.password_changed_at,
         "seconds_left": {
             "idle": _seconds(row.lineage.idle_at, now),
             "absolute": _seconds(row.session.expires_at, now),

@@ -20,6 +20,7 @@ from ..sessions import own
 from ..sessions.claims import Claims
 from ..sessions.guard import authenticated, bearer_token, claims, polling
 from ..sessions.logging_in import Attempt, log_in
+from ..sessions.passwords import Reset, reset_password
 from ..sessions.refreshing import peek
 from ..sessions.refreshing import refresh as refresh_session
 from ..sessions.runtime import runtime
@@ -69,13 +70,17 @@ def login(args: dict[str, Any]) -> ResponseReturnValue:
     one listed by name. It replaces the cookie that is there, and ends another user's session in it.
 
     Unknown account, wrong password, other user type and disabled account are answered alike. Whom
-    shifts bind gets 403 `outside_shift` outside them, and when the next one starts.
+    shifts bind gets 403 `outside_shift` outside them, and when the next one starts. Who has a
+    password that somebody else knows gets 403 `password_change_required`, and logs in with
+    `new_password` beside it.
     """
     throttles.count_login(args["email"])
     by_cookie = args["transport"] == "cookie"
     replaced = transport.to_be_replaced() if by_cookie else None
-    device = Device(args.get("device_name"), web.address())
-    attempt = Attempt(args["email"], args["password"], args.get("user_type"), device)
+    device = Device(args.get("device_name"), web.address(), by_cookie)
+    attempt = Attempt(
+        args["email"], args["password"], args.get("user_type"), device, args.get("new_password")
+    )
     grant = log_in(db.session(), attempt, now=web.now())
     if replaced is not None and replaced.user_id != grant.user.id:
         own.end_replaced(db.session(), replaced.sid, by=grant.user.id, now=web.now())
@@ -225,15 +230,36 @@ def end_session(sid: str) -> ResponseReturnValue:
 def password(args: dict[str, Any]) -> ResponseReturnValue:
     """Change the password: ends the other sessions and answers with this one's next pair.
 
-    Where the cookie holds this session's refresh token, the next one goes into the cookie.
+    Where the session's refresh token is in the cookie, the next one goes there; without the cookie
+    nothing is changed (400).
     """
     throttles.count_password(claims().user_id)
     held = transport.in_cookie()
     current, new = args["current_password"], args["new_password"]
-    grant, redis_knows = change_password(db.session(), current, new, claims(), now=web.now())
     by_cookie = held is not None and held.sid == claims().sid
+    grant, redis_knows = change_password(
+        db.session(), current, new, claims(), by_cookie=by_cookie, now=web.now()
+    )
     answer, headers = transport.answer(grant, by_cookie=by_cookie)
     return *answers.ended(answer, redis_knows=redis_knows), headers
+
+
+@bp.post("/auth/password/reset/")
+@bp.arguments(schemas.ResetArgs)
+@bp.alt_response(200, schema=schemas.LogoutAllShape)
+@bp.alt_response(202, schema=schemas.LogoutAllShape)
+@bp.problems(*BODY_PROBLEMS, 401, 429, 503)
+def password_reset(args: dict[str, Any]) -> ResponseReturnValue:
+    """Choose a new password by a one-time code; every session of the account ends. Then log in.
+
+    Unknown account, wrong, used or expired code and disabled account are answered alike, and as a
+    login is; they count towards the same limits.
+    """
+    throttles.count_login(args["email"])
+    reset = Reset(args["email"], args["code"], args["new_password"])
+    ended, redis_knows = reset_password(db.session(), reset, now=web.now())
+    message = {"message": "Password changed", "sessions_ended": ended}
+    return answers.ended(message, redis_knows=redis_knows)
 
 
 def _to_log_out(token: transport.Presented | None) -> Claims:

@@ -11,6 +11,10 @@ MAX_PASSWORD = 1024
 class LoginArgs(ma.Schema):
     email = Text(required=True, max_length=254)
     password = Secret(required=True, max_length=MAX_PASSWORD)
+    new_password = Secret(
+        max_length=MAX_PASSWORD,
+        description="Changes the password first, and ends the sessions of the former one.",
+    )
     user_type = ma.fields.String(
         validate=ma.validate.OneOf([str(user_type) for user_type in UserType]),
         metadata={"description": "Where given, an account of another type is refused."},
@@ -47,6 +51,20 @@ class VerifiedShape(ma.Schema):
 
 class PasswordArgs(ma.Schema):
     current_password = Secret(required=True, max_length=MAX_PASSWORD)
+    new_password = Secret(
+        required=True,
+        max_length=MAX_PASSWORD,
+        description="At least 15 characters, and none that guessers try first.",
+    )
+
+
+class ResetArgs(ma.Schema):
+    email = Text(required=True, max_length=254)
+    code = Secret(
+        required=True,
+        max_length=64,
+        description="As it was told; case, dashes and blanks do not count.",
+    )
     new_password = Secret(
         required=True,
         max_length=MAX_PASSWORD,
@@ -141,6 +159,10 @@ class SecondsLeftShape(ma.Schema):
 class MeShape(ma.Schema):
     user = ma.fields.Nested(UserShape, required=True)
     session = ma.fields.Nested(SessionShape, required=True)
+    password_changed_at = Time(
+        required=True,
+        metadata={"description": "Show it: who has not changed it then must say so."},
+    )
     seconds_left = ma.fields.Nested(SecondsLeftShape, required=True)
 
 

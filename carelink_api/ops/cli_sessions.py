@@ -21,6 +21,7 @@ from .output import (
     Row,
     as_json_option,
     ask,
+    checked_reason,
     progress_bar,
     show,
     tell,
@@ -40,7 +41,6 @@ _COLUMNS = [
     "last_active_at", "expires_at", "state",
 ]  # fmt: skip
 _TABLE_ROWS = 200
-_REASON_LENGTH = (3, 200)
 
 
 @sessions.command("list")
@@ -81,7 +81,7 @@ def revoke_selected(
     why: str, dry_run: bool, yes: bool, as_json: bool, **chosen: str | bool | None
 ) -> None:
     """End sessions: every token of them is refused at once."""
-    why = _checked_reason(why)
+    why = checked_reason(why)
     sql = db.session()
     selection = _existing_selection(sql, _selection(chosen))
     selected = count_selected(sql, selection, now=clock.now())
@@ -146,16 +146,6 @@ def _existing_selection(sql: Sql, selection: Selection) -> Selection:
 
 def _is_known(sql: Sql, sid: str) -> bool:
     return sid.isascii() and sql.scalar(select(Session.id).where(Session.id == sid)) is not None
-
-
-def _checked_reason(text: str) -> str:
-    why = text.strip()
-    shortest, longest = _REASON_LENGTH
-    if not (shortest <= len(why) <= longest and why.isprintable()):
-        raise click.ClickException(
-            f"The reason must be {shortest} to {longest} printable characters."
-        )
-    return why
 
 
 def _rows(

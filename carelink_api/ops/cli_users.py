@@ -1,4 +1,4 @@
-"""Commands on users: create, list, disable, enable, set a password."""
+"""Commands on users: create, list, change, disable, enable, set a password, make a code."""
 
 import getpass
 import sys
@@ -10,10 +10,14 @@ import click
 
 from .. import clock
 from ..accounts import service
+from ..accounts.codes import FIRST_LIFETIME, LIFETIME
 from ..accounts.login_delay import NEVER
 from ..accounts.models import User, UserType
+from ..accounts.one_time import IssuedCode, make_code
+from ..accounts.passwords import NO_PASSWORD
 from ..extensions import db
 from ..sessions import accounts as sessions_of
+from ..sessions import passwords as passwords_of
 from .erasing import erase_user
 from .output import (
     CLI_ACTOR,
@@ -22,6 +26,7 @@ from .output import (
     Row,
     as_json_option,
     ask,
+    checked_reason,
     show,
     tell,
     yes_option,
@@ -31,6 +36,9 @@ users = CommandGroup("users", help="Accounts: who may log in.")
 
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input, one line."
+)
+permanent_option = click.option(
+    "--permanent", is_flag=True, help="Whoever knows it may keep it: no change at the next login."
 )
 _COLUMNS = ["email", "name", "user_type", "unit", "state", "created_at"]
 _MAX_LINE_BYTES = 64 * 1024
@@ -42,11 +50,22 @@ _MAX_LINE_BYTES = 64 * 1024
 @click.option("--name", required=True, help="The person's name.")
 @click.option("--unit", help="Name of the unit; see `units list`.")
 @password_option
+@permanent_option
+@click.option("--code", "by_code", is_flag=True, help="No password: print a code to choose one.")
 @as_json_option
 def create(
-    email: str, user_type: str, name: str, unit: str | None, password_stdin: bool, as_json: bool
+    email: str,
+    user_type: str,
+    name: str,
+    unit: str | None,
+    password_stdin: bool,
+    permanent: bool,
+    by_code: bool,
+    as_json: bool,
 ) -> None:
-    """Create an account; asks for the password unless --password-stdin."""
+    """Create an account; asks for the password, which its owner changes at the first login."""
+    if by_code and (password_stdin or permanent):
+        raise click.UsageError("With --code there is no password.")
     now = clock.now()
     user = service.create_user(
         db.session(),
@@ -54,11 +73,19 @@ def create(
         name=name,
         user_type=user_type,
         unit_name=unit,
-        password=_new_password(password_stdin),
+        password=None if by_code else _new_password(password_stdin),
+        temporary=not by_code and not permanent,
         now=now,
         actor=CLI_ACTOR,
     )
-    tell(f"Created the {user.user_type} {user.email}.", _row(user, now), as_json)
+    words, facts = f"Created the {user.user_type} {user.email}.", _row(user, now)
+    if by_code:
+        code = make_code(
+            db.session(), facts["id"], now=now, actor=CLI_ACTOR, why="new account",
+            lifetime=FIRST_LIFETIME,
+        )  # fmt: skip
+        words, facts = f"{words} {_shown(code)}", {**facts, **_code_facts(code)}
+    tell(words, facts, as_json)
 
 
 @users.command("list")
@@ -122,16 +149,40 @@ def change(
 @users.command("set-password")
 @click.argument("email")
 @password_option
+@permanent_option
 @as_json_option
-def set_password(email: str, password_stdin: bool, as_json: bool) -> None:
-    """Set a new password, end the account's sessions, and lift any block on it."""
+def set_password(email: str, password_stdin: bool, permanent: bool, as_json: bool) -> None:
+    """Set a password for its owner to change, end the sessions, and lift any block.
+
+    Better make a code (`users code`): then nobody else ever knows the password.
+    """
     account = _existing(email)
     password = _new_password(password_stdin)
     password_hash = service.hash_new_password(password, context=account.context)
-    ended = sessions_of.set_password(
-        db.session(), account.id, password_hash, now=clock.now(), actor=CLI_ACTOR
-    )
+    ended = passwords_of.set_password(
+        db.session(), account.id, password_hash,
+        now=clock.now(), actor=CLI_ACTOR, temporary=not permanent,
+    )  # fmt: skip
     _tell_ended("Set the password of", account, ended, as_json)
+
+
+@users.command("code")
+@click.argument("email")
+@click.option(
+    "--identity",
+    required=True,
+    help='How you made sure who asks: "badge seen", "called back on the ward\'s number".',
+)
+@as_json_option
+def code(email: str, identity: str, as_json: bool) -> None:
+    """Print a one-time code for who has forgotten the password; it is shown only now."""
+    why = checked_reason(identity, "proof of identity")
+    account = _existing(email)
+    made = make_code(
+        db.session(), account.id, now=clock.now(), actor=CLI_ACTOR, why=why, lifetime=LIFETIME
+    )
+    facts = {"email": account.email, **_code_facts(made)}
+    tell(f"For {account.email}. {_shown(made)}", facts, as_json)
 
 
 @users.command("erase")
@@ -173,6 +224,15 @@ def _tell_ended(done: str, account: _Account, ended: tuple[int, bool], as_json: 
     tell(words + ("" if redis_knows else PENDING), facts, as_json)
 
 
+def _shown(code: IssuedCode) -> str:
+    until = f"{code.expires_at:%Y-%m-%d %H:%M}Z"
+    return f"One-time code, good once and until {until}: {code.text}"
+
+
+def _code_facts(code: IssuedCode) -> Row:
+    return {"code": code.text, "expires_at": code.expires_at}
+
+
 def _new_password(from_stdin: bool) -> str:
     return _password_line() if from_stdin else _asked_password()
 
@@ -212,9 +272,16 @@ def _row(user: User, now: datetime) -> Row:
         "state": _state(user, now),
         "created_at": user.created_at,
         "disabled_at": user.disabled_at,
+        "password_state": _password_state(user),
         "failed_logins": user.failed_logins,
         "blocked_until": None if user.blocked_until == NEVER else user.blocked_until,
     }
+
+
+def _password_state(user: User) -> str:
+    if user.password_hash == NO_PASSWORD:
+        return "none"
+    return "temporary" if user.must_change_password else "own"
 
 
 def _state(user: User, now: datetime) -> str:

@@ -30,6 +30,7 @@ PENDING = (
 )
 _WIDE = 1000
 """Columns of an output that is no terminal: nothing is folded for a pipe."""
+_REASON_LENGTH = (3, 200)
 _UNDEFINED_TABLE = ("no such table", "UndefinedTable")
 _DATABASE_DOWN = (
     "The database does not answer; see that it runs and that "
@@ -110,6 +111,17 @@ def ask(question: str, *, yes: bool) -> None:
         raise click.ClickException("Nothing was done. Where nobody answers, add --yes.") from None
     if not agreed:
         raise click.ClickException("Nothing was done.")
+
+
+def checked_reason(text: str, what: str = "reason") -> str:
+    """Return a reason for the audit trail, less what surrounds it; stop where it is none."""
+    why = text.strip()
+    shortest, longest = _REASON_LENGTH
+    if not (shortest <= len(why) <= longest and why.isprintable()):
+        raise click.ClickException(
+            f"The {what} must be {shortest} to {longest} printable characters."
+        )
+    return why
 
 
 def console() -> Console:

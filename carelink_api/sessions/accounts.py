@@ -1,4 +1,4 @@
-"""Use cases that change an account and therefore end sessions.
+"""Use cases that change an account and therefore end sessions; passwords have `passwords`.
 
 Each changes the account's row first and looks for sessions afterwards, so that a login that runs
 at the same time is either seen here or waits for the row and is refused (`starting.lock_user`).
@@ -7,25 +7,22 @@ at the same time is either seen here or waits for the row and is refused (`start
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
+from ..accounts.one_time import forget_code
 from ..audit.events import Event
-from ..audit.record import acting, record
-from ..config import Settings
+from ..audit.record import record
 from ..database import writing
-from ..errors import InvalidCredentials, NotFound, TokenNotValid
+from ..errors import NotFound
 from .denylist import Entry
 from .ending import MAX_BATCH, end_sessions, publish
-from .grants import Grant, grant_from, new_jti
 from .lifetimes import is_stricter, profile_for
 from .models import Session
-from .reasons import EndReason, public_reason
-from .rotation import why_over
-from .rows import load
+from .reasons import EndReason
 
-_FORGIVEN: dict[str, object] = {"failed_logins": 0, "blocked_until": None}
+FORGIVEN: dict[str, object] = {"failed_logins": 0, "blocked_until": None}
 """What an account's owner or an operator wipes out: both or neither."""
 
 
@@ -35,60 +32,18 @@ def disable_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> tuple[
     Raises NotFound where there is no such account (ASVS 7.4.2).
     """
     with writing(sql):
-        _change_user(sql, user_id, disabled_at=now)
+        must_update_user(sql, user_id, disabled_at=now)
+        forget_code(sql, user_id)
         record(sql, Event.USER_DISABLED, now=now, actor=actor, user_id=user_id)
-        entries = _end_all_of(sql, user_id, EndReason.USER_DISABLED, now, actor)
+        entries = end_all_of(sql, user_id, EndReason.USER_DISABLED, now, actor)
     return len(entries), publish(entries)
 
 
 def enable_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> None:
     """Let an account log in again, its count of failures forgotten. Raises NotFound."""
     with writing(sql):
-        _change_user(sql, user_id, disabled_at=None, **_FORGIVEN)
+        must_update_user(sql, user_id, disabled_at=None, **FORGIVEN)
         record(sql, Event.USER_ENABLED, now=now, actor=actor, user_id=user_id)
-
-
-def set_password(
-    sql: Sql, user_id: int, password_hash: str, *, now: datetime, actor: str
-) -> tuple[int, bool]:
-    """Set a password from outside the account and end its sessions (ASVS 7.4.3).
-
-    Returns how many sessions, and whether Redis knows. Raises NotFound.
-    """
-    with writing(sql):
-        changed = {"password_hash": password_hash, "password_changed_at": now}
-        _change_user(sql, user_id, **changed, **_FORGIVEN)
-        record(sql, Event.PASSWORD_CHANGED, now=now, actor=actor, user_id=user_id)
-        entries = _end_all_of(sql, user_id, EndReason.PASSWORD_CHANGED, now, actor)
-    return len(entries), publish(entries)
-
-
-def change_own_password(
-    sql: Sql,
-    user_id: int,
-    sid: str,
-    settings: Settings,
-    *,
-    verified_hash: str,
-    new_hash: str,
-    now: datetime,
-) -> tuple[Grant, bool]:
-    """Change one's own password; end the other sessions, and start this one's next generation.
-
-    The old refresh token of this session is retired without grace. Returns the new pair's grant,
-    and whether Redis knows of the others. Raises InvalidCredentials where the account or the
-    session has changed since the current password was verified, TokenNotValid where it is over.
-    """
-    with writing(sql):
-        _replace_hash(sql, user_id, sid, verified_hash, new_hash, now)
-        record(
-            sql, Event.PASSWORD_CHANGED, now=now, actor=acting(user_id), user_id=user_id, sid=sid
-        )
-        entries = _end_all_of(
-            sql, user_id, EndReason.PASSWORD_CHANGED, now, acting(user_id), except_sid=sid
-        )
-        grant = _next_generation(sql, sid, settings, now)
-    return grant, publish(entries)
 
 
 def change_user(
@@ -107,11 +62,11 @@ def change_user(
             raise NotFound()
         former = profile_for(before.user_type, _unit_profile(sql, before.unit_id))
         stricter = is_stricter(profile_for(user_type, _unit_profile(sql, unit_id)), former)
-        _change_user(sql, user_id, user_type=user_type, unit_id=unit_id)
+        must_update_user(sql, user_id, user_type=user_type, unit_id=unit_id)
         record(sql, Event.USER_CHANGED, now=now, actor=actor, user_id=user_id)
         entries: list[Entry] = []
         if stricter or user_type != before.user_type:
-            entries = _end_all_of(sql, user_id, EndReason.REVOKED, now, actor)
+            entries = end_all_of(sql, user_id, EndReason.REVOKED, now, actor)
     return len(entries), publish(entries)
 
 
@@ -154,24 +109,13 @@ def _live_and_laxer_than(sql: Sql, unit_id: int, profile: str | None) -> Sequenc
     return [row.id for row in live if is_stricter(profile_for(row.user_type, profile), row.profile)]
 
 
-def _replace_hash(
-    sql: Sql, user_id: int, sid: str, verified_hash: str, new_hash: str, now: datetime
-) -> None:
-    goes_on = exists().where(Session.id == sid, Session.ended_at.is_(None))
-    unchanged = (User.password_hash == verified_hash, User.disabled_at.is_(None))
-    changed = {"password_hash": new_hash, "password_changed_at": now}
-    if not _update_user(sql, user_id, *unchanged, goes_on, **changed, **_FORGIVEN):
-        raise InvalidCredentials()
-
-
-def _change_user(sql: Sql, user_id: int, **values: object) -> None:
-    if not _update_user(sql, user_id, **values):
+def must_update_user(sql: Sql, user_id: int, **values: object) -> None:
+    """Change the user's row, in the caller's transaction. Raises NotFound."""
+    if not update_user(sql, user_id, **values):
         raise NotFound()
 
 
-def _update_user(
-    sql: Sql, user_id: int, *conditions: ColumnElement[bool], **values: object
-) -> bool:
+def update_user(sql: Sql, user_id: int, *conditions: ColumnElement[bool], **values: object) -> bool:
     """Change the user's row if it meets the conditions; return whether it did."""
     changed = sql.execute(
         update(User)
@@ -183,7 +127,7 @@ def _update_user(
     return changed.one_or_none() is not None
 
 
-def _end_all_of(
+def end_all_of(
     sql: Sql,
     user_id: int,
     reason: EndReason,
@@ -192,30 +136,8 @@ def _end_all_of(
     *,
     except_sid: str | None = None,
 ) -> list[Entry]:
+    """End the user's sessions, in the caller's transaction; return what Redis has to learn."""
     which = [Session.user_id == user_id]
     if except_sid is not None:
         which.append(Session.id != except_sid)
     return end_sessions(sql, *which, reason=reason, now=now, actor=actor)
-
-
-def _next_generation(sql: Sql, sid: str, settings: Settings, now: datetime) -> Grant:
-    jti = new_jti()
-    sql.execute(
-        update(Session)
-        .where(Session.id == sid, Session.ended_at.is_(None))
-        .values(
-            generation=Session.generation + 1,
-            refresh_jti=jti,
-            refresh_issued_at=now,
-            predecessor_retired_at=None,
-            retired=[],
-            late_reissues=0,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    row = load(sql, sid, settings)
-    if row is None or row.refresh_jti != jti:  # ended between the two statements
-        raise InvalidCredentials()
-    if reason := why_over(row.lineage, now):  # its access token still had the leeway
-        raise TokenNotValid(public_reason(reason))
-    return grant_from(row, now, settings)

@@ -1,6 +1,6 @@
 """Use case: log in. Outside, every refusal looks and costs the same (ASVS 6.3.8)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select, update
@@ -13,16 +13,24 @@ from ..accounts.passwords import passwords
 from ..audit.events import Event, Outcome
 from ..audit.record import record
 from ..database import writing
-from ..errors import InvalidCredentials, OutsideShift
+from ..errors import InvalidCredentials, OutsideShift, PasswordChangeRequired
 from ..extensions import settings
 from .binding import duty_for_login
 from .denylist import Entry
 from .ending import publish
 from .grants import Grant
 from .models import Session
+from .passwords import change_at_login
 from .starting import Device, lock_user, start_session
 
 KNOWN_FOR = timedelta(days=30)
+_AFTER_THE_PASSWORD: dict[type[Exception], str] = {
+    InvalidCredentials: "changed_meanwhile",
+    OutsideShift: "outside_shift",
+    PasswordChangeRequired: "password_change_required",
+    accounts.WeakPassword: "weak_password",
+}
+"""What may still refuse a login whose password was right, and how the trail names it."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +38,11 @@ class Attempt:
     """What somebody claims to be, and from where."""
 
     email: str
-    password: str
+    password: str = field(repr=False)
     user_type: str | None
     device: Device
+    new_password: str | None = field(default=None, repr=False)
+    """To be the password from now on."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +54,26 @@ class _Account:
     refused: str | None
     """Why even the right password would not do."""
     has_failures: bool
+    must_change_password: bool
+    context: list[str]
+    """What a guesser would know, for the check of a new password."""
+
+
+@dataclass(frozen=True)
+class _NewHash:
+    """What the login writes in place of the password's hash."""
+
+    value: str
+    is_another_password: bool
+    """Else the same one, by today's parameters."""
 
 
 def log_in(sql: Sql, attempt: Attempt, *, now: datetime) -> Grant:
     """Return a new session's grant.
 
-    Raises InvalidCredentials, OutsideShift, Throttled (too many hash at once).
+    With a new password it is changed first, and the sessions of the former one end. Raises
+    InvalidCredentials, and after the right password only: OutsideShift, PasswordChangeRequired,
+    WeakPassword for the new one. Raises Throttled (too many hash at once).
 
     The password is verified outside any transaction, so that no lock and no connection waits for
     argon2; the transaction that starts the session makes sure that nothing has changed since.
@@ -61,17 +85,14 @@ def log_in(sql: Sql, attempt: Attempt, *, now: datetime) -> Grant:
     if account is None or refused or not right:
         _record_refusal(sql, account, refused or "wrong_password", now)
         raise InvalidCredentials()
-    new_hash = _rehashed(account, attempt.password)
     try:
+        new_hash = _new_hash(account, attempt)
         with writing(sql):
-            grant, capped = _start(sql, account, attempt, new_hash, now)
-    except InvalidCredentials:
-        _record_refusal(sql, account, "changed_meanwhile", now)
+            grant, ended = _start(sql, account, attempt, new_hash, now)
+    except tuple(_AFTER_THE_PASSWORD) as error:
+        _record_refusal(sql, account, _AFTER_THE_PASSWORD[type(error)], now)
         raise
-    except OutsideShift:
-        _record_refusal(sql, account, "outside_shift", now)
-        raise
-    publish(capped)
+    publish(ended)
     return grant
 
 
@@ -86,7 +107,14 @@ def _look_up(sql: Sql, attempt: Attempt, now: datetime) -> _Account | None:
         refused = "wrong_user_type"
     elif accounts.is_blocked(user, now) and not _is_known_from(sql, user, attempt.device, now):
         refused = "blocked"
-    return _Account(user.id, user.password_hash, refused, bool(user.failed_logins))
+    return _Account(
+        user.id,
+        user.password_hash,
+        refused,
+        bool(user.failed_logins),
+        user.must_change_password,
+        accounts.password_context(user),
+    )
 
 
 def _is_known_from(sql: Sql, user: User, device: Device, now: datetime) -> bool:
@@ -107,22 +135,36 @@ def _is_known_from(sql: Sql, user: User, device: Device, now: datetime) -> bool:
 
 
 def _start(
-    sql: Sql, account: _Account, attempt: Attempt, new_hash: str | None, now: datetime
+    sql: Sql, account: _Account, attempt: Attempt, new_hash: _NewHash | None, now: datetime
 ) -> tuple[Grant, list[Entry]]:
     will_write = account.has_failures or new_hash is not None
     user = lock_user(sql, account.id, account.password_hash, will_write=will_write)
     duty = duty_for_login(sql, user, settings(), now)
     if account.has_failures:
         accounts.record_success(sql, user.id)
-    if new_hash is not None:
-        _store_rehash(sql, user, new_hash, now)
-    return start_session(sql, user, settings(), attempt.device, now=now, duty=duty)
+    ended: list[Entry] = []
+    if new_hash is not None and new_hash.is_another_password:
+        ended = change_at_login(sql, user.id, new_hash.value, now)
+    elif new_hash is not None:
+        _store_rehash(sql, user, new_hash.value, now)
+    grant, capped = start_session(sql, user, settings(), attempt.device, now=now, duty=duty)
+    return grant, [*ended, *capped]
 
 
-def _rehashed(account: _Account, password: str) -> str | None:
-    """Return the password's hash with today's parameters where the stored one is older."""
+def _new_hash(account: _Account, attempt: Attempt) -> _NewHash | None:
+    """Return the hash of a new password, or of this one where the stored hash is of older kind."""
+    if attempt.new_password is not None:
+        new, context = attempt.new_password, account.context
+        hashed = accounts.hash_new_password(
+            new, context=context, field="new_password", former=attempt.password
+        )
+        return _NewHash(hashed, is_another_password=True)
+    if account.must_change_password:
+        raise PasswordChangeRequired()
     hasher = passwords()
-    return hasher.hash(password) if hasher.needs_rehash(account.password_hash) else None
+    if not hasher.needs_rehash(account.password_hash):
+        return None
+    return _NewHash(hasher.hash(attempt.password), is_another_password=False)
 
 
 def _store_rehash(sql: Sql, user: User, new_hash: str, now: datetime) -> None:

@@ -2,7 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ColumnElement, ForeignKey, Index, String
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import User
@@ -28,6 +37,8 @@ class Session(Base):
     device_name: Mapped[str | None] = mapped_column(String(100))
     address: Mapped[str | None] = mapped_column(String(45))
     """From where it was started."""
+    by_cookie: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Its refresh token is in a browser's cookie, and must stay out of bodies."""
 
     # When it ends. Only a shift change may move `expires_at`; rotation never does.
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -41,6 +41,7 @@ class SessionFacts:
     idle_timeout_seconds: int
     shift_id: int | None
     shift_ends_at: datetime | None
+    by_cookie: bool
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ class Loaded:
     lineage: Lineage
     refresh_jti: str
     refresh_issued_at: datetime
+    password_changed_at: datetime
 
 
 _UNREAD = ("device_name", "address", "latest_expires_at", "change_number")
 _LOAD = (
     select(*(column for column in Session.__table__.columns if column.name not in _UNREAD),
-           User.email, User.name, User.user_type, User.disabled_at,
+           User.email, User.name, User.user_type, User.disabled_at, User.password_changed_at,
            Unit.name.label("unit"))
     .join(User, Session.user_id == User.id)
     .outerjoin(Unit, User.unit_id == Unit.id)
@@ -92,6 +94,7 @@ def _loaded(row: Row[*tuple[Any, ...]], settings: Settings) -> Loaded:
             profile.idle_seconds,
             row.shift_id,
             row.shift_ends_at,
+            row.by_cookie,
         ),
         lineage=Lineage(
             generation=row.generation,
@@ -110,6 +113,7 @@ def _loaded(row: Row[*tuple[Any, ...]], settings: Settings) -> Loaded:
         ),
         refresh_jti=row.refresh_jti,
         refresh_issued_at=row.refresh_issued_at,
+        password_changed_at=row.password_changed_at,
     )
 
 

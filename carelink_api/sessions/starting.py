@@ -29,6 +29,8 @@ class Device:
 
     name: str | None
     address: str | None
+    by_cookie: bool = False
+    """Whether it keeps the refresh token in a cookie."""
 
 
 def start_session(
@@ -77,6 +79,7 @@ def _new_session(
         profile=profile,
         device_name=device.name,
         address=device.address,
+        by_cookie=device.by_cookie,
         started_at=now,
         expires_at=end,
         latest_expires_at=end,

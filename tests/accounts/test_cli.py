@@ -75,6 +75,7 @@ def test_create_prints_a_sentence_or_json(runner: FlaskCliRunner, sql: Sql) -> N
         "enabled",
     )
     assert facts["created_at"].endswith("Z")
+    assert facts.pop("password_state") == "temporary"
     assert "password" not in json.dumps(facts)
 
 
@@ -275,3 +276,48 @@ def test_a_database_without_tables_names_the_mend(runner: FlaskCliRunner, sql: S
     finally:
         sql.execute(text("ALTER TABLE units_elsewhere RENAME TO units"))
         sql.commit()
+
+
+def test_a_first_password_is_temporary_unless_it_is_said_to_be_permanent(
+    runner: FlaskCliRunner, sql: Sql, anna: str
+) -> None:
+    assert stored(sql).must_change_password
+    done(runner, "users", "set-password", anna, "--password-stdin", "--permanent",
+         stdin=NEW_PASSWORD)  # fmt: skip
+    assert not stored(sql).must_change_password
+    done(runner, "users", "set-password", anna, "--password-stdin", stdin=PASSWORD)
+    assert stored(sql).must_change_password
+    (row,) = done_json(runner, "users", "list")
+    assert row["password_state"] == "temporary"
+
+
+def test_a_code_opens_the_account_that_it_was_made_for(
+    runner: FlaskCliRunner, auth: Auth, anna: str
+) -> None:
+    facts = done_json(runner, "users", "code", anna, "--identity", "Badge seen")
+    body = {"email": anna, "code": facts["code"], "new_password": NEW_PASSWORD}
+    assert auth.post("password/reset", body).status_code == 200
+    assert auth.login(anna, NEW_PASSWORD).status_code == 200
+    words = done(runner, "users", "code", anna, "--identity", "Called back on the ward's number")
+    assert words.startswith(f"For {anna}. One-time code, good once and until 2")
+
+
+def test_an_account_may_begin_with_a_code_and_no_password(
+    runner: FlaskCliRunner, auth: Auth, sql: Sql
+) -> None:
+    facts = done_json(runner, *CREATE, "--code")
+    assert facts["password_state"] == "none"
+    body = {"email": EMAIL, "code": facts["code"], "new_password": NEW_PASSWORD}
+    assert auth.post("password/reset", body).status_code == 200
+    assert auth.login(EMAIL, NEW_PASSWORD).status_code == 200
+
+
+def test_no_code_is_made_without_a_proof_for_nobody_or_for_a_disabled_account(
+    runner: FlaskCliRunner, anna: str
+) -> None:
+    assert "printable" in refused(runner, "users", "code", anna, "--identity", "  x ")
+    proof = ("--identity", "Badge seen")
+    assert "no account" in refused(runner, "users", "code", "nobody@ward.example", *proof)
+    done(runner, "users", "disable", anna, "--yes")
+    assert "Enable it first" in refused(runner, "users", "code", anna, *proof)
+    assert runner.invoke(args=["users", "code", anna]).exit_code == 2

@@ -29,7 +29,8 @@ GUARDED = {
     f"/api/auth/sessions/{'A' * 22}/": "DELETE",
     "/api/auth/password/": "POST",
 }
-METHODS = {path: "POST" for paths in POSTS.values() for path in paths} | GUARDED
+RESET = "/api/auth/password/reset/"
+METHODS = {path: "POST" for paths in POSTS.values() for path in paths} | GUARDED | {RESET: "POST"}
 PATHS = [variant for path in METHODS for variant in (path, path.rstrip("/"))]
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")
 

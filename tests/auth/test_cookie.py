@@ -18,7 +18,7 @@ from tests.auth.helpers import (
     statements,
     take_notes,
 )
-from tests.auth_helper import EMAIL, PASSWORD, Auth
+from tests.auth_helper import EMAIL, PASSWORD, Auth, bearer
 from tests.conftest import Travel
 
 pytestmark = SQLITE
@@ -212,6 +212,19 @@ def test_a_password_change_answers_a_cookie_session_by_cookie(
     assert refreshed(browser.refresh())["session"]["id"] == mine["session"]["id"]
     browser.jar = before
     assert refused_with(browser.refresh(), "reused")
+
+
+def test_a_password_change_without_the_cookie_changes_nothing_in_a_cookie_session(
+    auth: Auth, browser: Browser, mine: dict[str, Any]
+) -> None:
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    answer = auth.app.test_client(use_cookies=False).post(
+        "/api/auth/password/", json=body, headers=bearer(mine["access"])
+    )
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_request")
+    assert "refresh" not in answer.get_json()
+    assert browser.refresh().status_code == 200
+    assert auth.login(password=NEW_PASSWORD).status_code == 401
 
 
 def test_a_password_change_by_body_leaves_another_sessions_cookie_alone(

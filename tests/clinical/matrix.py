@@ -102,6 +102,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/api/token/refresh/"): Row(401, _all(401)),
     ("POST", "/api/auth/verify/"): Row(422, _all(422)),
     ("POST", "/api/token/verify/"): Row(422, _all(422)),
+    ("POST", "/api/auth/password/reset/"): Row(422, _all(422)),
     ("POST", "/api/auth/logout/"): LOGGED_IN,
     ("POST", "/api/token/blacklist/"): LOGGED_IN,
     # One's own session.

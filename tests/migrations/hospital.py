@@ -21,6 +21,7 @@ def _user(id: int, email: str, name: str, user_type: str, **columns: Any) -> dic
         "password_hash": _PHC,
         "created_at": MORNING - 900 * _HOUR,
         "password_changed_at": MORNING - 90 * _HOUR,
+        "must_change_password": False,
         "disabled_at": None,
         "failed_logins": 0,
         "blocked_until": None,
@@ -34,6 +35,7 @@ def _session(sid: str, user_id: int, **columns: Any) -> dict[str, Any]:
         "profile": "standard",
         "device_name": "Ward 7, trolley 2 — „Käthe“",
         "address": "2001:db8::7",
+        "by_cookie": False,
         "started_at": MORNING,
         "expires_at": MORNING + 12 * _HOUR,
         "latest_expires_at": MORNING + 12 * _HOUR,
@@ -269,6 +271,9 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
     "idempotency_keys": [
         {"user_id": 2, "route": "/api/patients/<id:patient_id>/notes/", "key": "k" * 16,
          "fingerprint": "0" * 64, "answer": "{}", "created_at": MORNING},
+    ],
+    "one_time_codes": [
+        {"user_id": 9, "code_hash": "0f" * 32, "expires_at": MORNING + _HOUR, "refusals": 2},
     ],
     "change_counter": [
         {"value": 2**40, "refuse_logins_before": MORNING - 30 * _HOUR},

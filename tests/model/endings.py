@@ -10,7 +10,8 @@ from werkzeug.test import TestResponse
 from carelink_api import clock
 from carelink_api.extensions import db
 from carelink_api.housekeeping import RECONCILE_EVERY
-from carelink_api.sessions.accounts import disable_user, enable_user, set_password
+from carelink_api.sessions.accounts import disable_user, enable_user
+from carelink_api.sessions.passwords import set_password
 from carelink_api.sessions.revoking import Selection, revoke
 from tests.auth_helper import weak_hash
 from tests.model.machine import EMAILS, SESSIONS, WORKERS

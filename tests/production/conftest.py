@@ -30,6 +30,7 @@ def api(site: Site) -> Iterator[Api]:
 def user(site: Site) -> Account:
     """A nurse of this test's own, made as an operator makes her."""
     email = f"{secrets.token_hex(6)}@ward.example"
-    words = ("users", "create", email, "--user-type", "nurse", "--name", "N", "--password-stdin")
+    words = ("users", "create", email, "--user-type", "nurse", "--name", "N", "--password-stdin",
+             "--permanent")  # fmt: skip
     site.flask(*words, stdin=PASSWORD)
     return Account(0, email, PASSWORD, "nurse")
