@@ -20,6 +20,7 @@ from carelink_api import create_app
 from carelink_api.config import PREFIX, Settings
 from carelink_api.extensions import db
 from tests.auth_helper import Auth
+from tests.engines import share_compiled_statements
 from tests.servers import ApiServer, PostgresServer, ValkeyServer
 from tests.stores import PostgresStore, SqliteStore, Store
 
@@ -145,6 +146,7 @@ def make_app(make_settings: MakeSettings) -> Iterator[MakeApp]:
     def make(settings: Settings | None = None, **overrides: Any) -> Flask:
         app = create_app(settings or make_settings(**overrides), background=False)
         made.append(app)
+        share_compiled_statements(app)
         return app
 
     yield make
