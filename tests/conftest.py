@@ -23,6 +23,7 @@ from tests.auth_helper import Auth
 from tests.engines import share_compiled_statements
 from tests.servers import ApiServer, PostgresServer, ValkeyServer
 from tests.stores import PostgresStore, SqliteStore, Store
+from tests.tracing import pytest_runtest_protocol as pytest_runtest_protocol
 
 MakeSettings = Callable[..., Settings]
 MakeApp = Callable[..., Flask]
