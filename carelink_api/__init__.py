@@ -34,6 +34,7 @@ from .routing import LazyRule
 from .sessions.activity import ActivityLog, ActivityThread
 from .sessions.denylist import Denylist
 from .sessions.guard import Guard
+from .sessions.listening import Hearing, ListenerThread
 from .sessions.pulse import Pulse, PulseThread
 from .sessions.runtime import EXTENSION as RUNTIME
 from .sessions.runtime import Runtime
@@ -97,9 +98,7 @@ def _bind_extensions(app: Flask, settings: Settings) -> None:
     )
 
 
-def _wire(
-    app: Flask, settings: Settings, *, background: bool
-) -> tuple[Callable[[], None], Callable[[], None]]:
+def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable[[], None], ...]:
     """Build the core's parts once and hand each what it needs; return what starts the threads."""
     ring = key_ring(settings)
     auth_tokens.init_app(app, settings)
@@ -109,6 +108,7 @@ def _wire(
     pulse = Pulse(background_engine(settings.sqlalchemy_database_uri))
     activity = ActivityLog(background_engine(settings.sqlalchemy_database_uri))
     beating, writing = PulseThread(pulse), ActivityThread(activity, denylist.probe)
+    hearing = Hearing(pulse) if settings.denylist_check == "memory" else None
 
     app.extensions[auth_tokens.EXTENSION] = tokens
     app.extensions[MINUTE_COUNTS] = MinuteCounts()
@@ -117,9 +117,13 @@ def _wire(
         denylist=denylist,
         pulse=pulse,
         activity=activity,
-        guard=Guard(denylist, pulse, beating.look if background else pulse.beat),
+        hearing=hearing,
+        guard=Guard(denylist, pulse, beating.look if background else pulse.beat, hearing),
         verify_access=tokens.verify_access,
         own_sessions=BoundedCache(OWN_SESSIONS_KEPT),
     )
     throttles.init_app(app, settings, client, auth_blueprint.name)
-    return beating.ensure_running, writing.ensure_running
+    threads = [beating.ensure_running, writing.ensure_running]
+    if hearing is not None:
+        threads.append(ListenerThread(client, hearing).ensure_running)
+    return tuple(threads)

@@ -53,6 +53,10 @@ IDLE_IN_TRANSACTION_MS = 5000
 """Shorter than a request waits for a lock: who waits for that of a lost worker still gets it."""
 
 
+BACKGROUND_NAME = "carelink background"
+"""Of the connections of pulse and activity, in `pg_stat_activity`."""
+
+
 def from_epoch(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -79,6 +83,7 @@ def background_engine(uri: str) -> Engine:
     if uri.startswith("postgresql"):
         options["isolation_level"] = "READ COMMITTED"
         options["connect_args"] = postgres_limits(connect_s=1, statement_ms=1000) | {
+            "application_name": BACKGROUND_NAME,
             "keepalives_idle": 1,
             "keepalives_interval": 1,
             "keepalives_count": 2,

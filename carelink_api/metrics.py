@@ -43,8 +43,22 @@ REPLAY_AGE = Histogram(
 )
 REVOCATION_EFFECT = Histogram(
     "carelink_revocation_effect_seconds",
-    "From the moment a session is refused until a worker has read so from the database.",
-    buckets=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 2, 5, 30),
+    "From the moment a session is refused until a worker has read so from the database, or heard.",
+    ("source",),
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 2, 5, 30),
+)
+HINTS = Counter(
+    "carelink_hints_total",
+    "Messages on the channel of ended sessions: good or malformed.",
+    ("kind",),
+)
+HINTED_SESSIONS = Counter(
+    "carelink_hinted_sessions_total", "Sessions that messages said to have ended."
+)
+HEARS = Gauge(
+    "carelink_hears_messages",
+    "1 while every worker hears of ended sessions; else some, or all, ask Redis every time.",
+    multiprocess_mode="livemin",
 )
 PULSE_READ_AT = Gauge(
     "carelink_pulse_read_timestamp_seconds",
@@ -74,6 +88,12 @@ def count_event(event: str, outcome: str, times: int = 1) -> None:
 def count_guard(source: str, answer: str) -> None:
     """Count what the guard said, and what it rested on."""
     _guard(source, answer).inc()
+
+
+def count_hint(sessions: int | None) -> None:
+    """Count a message about that many sessions; None for one that none of us has written."""
+    HINTS.labels("malformed" if sessions is None else "good").inc()
+    HINTED_SESSIONS.inc(sessions or 0)
 
 
 # To look a child up by its labels costs as much as to count it.

@@ -183,21 +183,34 @@ class Batch:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._commands: list[Command] = []
+        self._keys: list[str] = []
+        """Of each command; a message goes where the one before it goes."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._commands.clear()
+        self._keys.clear()
 
     def set(self, key: str, value: str, *, exat: int, nx: Literal[True]) -> None:
-        self._commands.append(("SET", key, value, "EXAT", exat, "NX"))
+        self._add(key, "SET", key, value, "EXAT", exat, "NX")
 
     def unlink(self, key: str) -> None:
-        self._commands.append(("UNLINK", key))
+        self._add(key, "UNLINK", key)
 
-    def execute(self) -> list[Any]:
-        """Send everything, follow redirections once, and raise the first error that is left."""
+    def publish(self, channel: str, message: str) -> None:
+        """Nodes pass a message on to all others."""
+        self._add(self._keys[-1], "PUBLISH", channel, message)
+
+    def _add(self, key: str, *command: Any) -> None:
+        self._keys.append(key)
+        self._commands.append(command)
+
+    def execute(self, *, raise_on_error: bool = True) -> list[Any]:
+        """Send everything and follow redirections once; raise the first error that is left, or
+        return errors among the answers.
+        """
         answers = self._send(range(len(self._commands)))
         moved = {at: answer for at, answer in answers.items() if isinstance(answer, MovedError)}
         for answer in moved.values():
@@ -206,7 +219,7 @@ class Batch:
         for at, answer in answers.items():
             if type(answer) is AskError:
                 answers[at] = self._cluster.ask(answer, self._commands[at])
-            elif isinstance(answer, STORE_ERRORS):
+            elif isinstance(answer, STORE_ERRORS) and raise_on_error:
                 raise answer
         return [answers[at] for at in range(len(self._commands))]
 
@@ -214,7 +227,7 @@ class Batch:
         answers: dict[int, Any] = {}
         servers: dict[Bare, list[int]] = defaultdict(list)
         for at in positions:
-            servers[self._cluster.server(_first_key(self._commands[at]))].append(at)
+            servers[self._cluster.server(self._keys[at])].append(at)
         for server, parts in servers.items():
             try:
                 answers |= zip(parts, self._send_to(server, parts), strict=True)

@@ -141,6 +141,12 @@ class ApiServer(Server):
         return httpx.Client(base_url=self.url, timeout=20, **options)
 
 
+class SettledServer(ApiServer):
+    """The same, whose workers answer from memory at once where they may."""
+
+    app = "tests.settled:app"
+
+
 def _is_worker(child: psutil.Process) -> bool:
     try:
         return "resource_tracker" not in str(child.cmdline())

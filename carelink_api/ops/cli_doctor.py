@@ -22,7 +22,7 @@ from .doctor_stores import ClockReading, DatabaseFacts
 from .findings import Finding, State
 from .health import check_database as look_at_database
 from .output import as_json_option, plain_failures, show, tell
-from .redis_facts import nodes, patient_denylist, times
+from .redis_facts import hears_itself, nodes, patient_denylist, times
 
 _COLUMNS = ["check", "state", "found"]
 _POSTGRES_FACTS = text(
@@ -98,6 +98,7 @@ def _redis(running: Settings) -> list[Finding]:
             before = clock.now()
             told = times(patient.client)
             after = clock.now()
+            messages = stores.check_messages(running, hears_itself(patient.client))
     except click.ClickException as error:
         return [stores.redis_silent(error.message)]
     findings = [
@@ -109,7 +110,7 @@ def _redis(running: Settings) -> list[Finding]:
         stores.check_clock(running, node, ClockReading(before, moment, after))
         for node, moment in told.items()
     ]
-    return findings + clocks
+    return [*findings, messages, *clocks]
 
 
 def _print(findings: list[Finding], as_json: bool) -> None:

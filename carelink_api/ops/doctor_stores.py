@@ -98,6 +98,22 @@ def check_redis(settings: Settings, node: str, facts: Facts) -> list[Finding]:
     return [check(settings, node, facts) for check in checks]
 
 
+def check_messages(settings: Settings, hears_itself: bool) -> Finding:
+    """Judge whether workers can tell one another which sessions have ended."""
+    name = "messages between workers"
+    if hears_itself:
+        return fine(name, "heard")
+    why = "Nothing is unsafe: workers ask Redis with every request, although they need not."
+    if settings.denylist_check == "redis":
+        why = "With CARELINK_DENYLIST_CHECK=memory workers would go on asking Redis."
+    return warn(
+        name,
+        "This Redis account may not use the channel carelink:ended.",
+        why,
+        "Add &carelink:ended +publish +subscribe to its access list.",
+    )
+
+
 def _dialect(settings: Settings, facts: DatabaseFacts) -> Finding:
     if facts.dialect != "sqlite" or not settings.is_production:
         return fine("database", f"{facts.dialect} answers")

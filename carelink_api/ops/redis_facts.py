@@ -9,13 +9,15 @@ import click
 from redis import AuthenticationError
 from redis import ConnectionError as RedisConnectionError
 from redis import TimeoutError as RedisTimeout
-from redis.exceptions import RedisClusterException
+from redis.exceptions import NoPermissionError, RedisClusterException
 
 from .. import redis_client
 from ..config import Settings
 from ..database import from_epoch
+from ..redis_channel import Channel
 from ..redis_client import STORE_ERRORS, Client
 from ..sessions.denylist import Denylist
+from ..sessions.hints import CHANNEL
 
 Facts = Mapping[str, Any]
 """A node's INFO."""
@@ -55,6 +57,20 @@ def sentence(error: Exception) -> str:
     if isinstance(error, _UNREACHABLE) and not refused:
         return "Redis does not answer; see that it runs and that CARELINK_REDIS_URL names it."
     return f"Redis refused the command ({type(error).__name__}); see its log and its ACL."
+
+
+def hears_itself(client: Client) -> bool:
+    """Return whether this account may say which sessions have ended, and may listen to it.
+
+    Raises STORE_ERRORS for anything else that is wrong.
+    """
+    try:
+        with Channel(client, CHANNEL):
+            server = next(iter(redis_client.primaries(client).values()))
+            server.publish(CHANNEL, "")  # says nothing, so that nobody doubts anything
+    except NoPermissionError:
+        return False
+    return True
 
 
 def nodes(client: Client) -> dict[str, Facts]:

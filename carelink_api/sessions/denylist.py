@@ -20,6 +20,7 @@ from redis.exceptions import AskError, InvalidResponse, TryAgainError
 
 from .. import metrics, redis_client
 from ..redis_client import STORE_ERRORS, Client
+from .hints import CHANNEL, Hint
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,7 @@ class Denylist:
         self._broken: dict[str, str] = {}
         """Where a breaker is open: the name of the place, and the `sid` it failed for."""
         self._refuses_writes = False
+        self._refuses_messages = False
 
     @property
     def breaker_open(self) -> bool:
@@ -108,16 +110,17 @@ class Denylist:
         # Whatever stands there refuses, also what none of us has written.
         return value.decode(errors="replace").partition(":")[0] or "unknown"
 
-    def publish(self, entries: Sequence[Entry]) -> bool:
+    def publish(self, entries: Sequence[Entry], *, announce: bool = False) -> bool:
         """Write the entries; return whether Redis took them all. Never changes one (`NX`).
 
-        What one node of a cluster does not take keeps the others from nothing.
+        `announce` tells the workers which sessions have just ended; nothing rests on it. What one
+        node of a cluster does not take keeps the others from nothing.
         """
         failed: list[Exception] = []
         for here in self._by_place(entries):
             try:
                 for start in range(0, len(here), BATCH):
-                    self._write(here[start : start + BATCH])
+                    self._write(here[start : start + BATCH], announce)
             except STORE_ERRORS as error:  # unreachable, out of memory, read-only: the row decides
                 failed.append(error)
         if failed:
@@ -178,12 +181,28 @@ class Denylist:
                 return value
         raise InvalidResponse("not two values")
 
-    def _write(self, entries: Sequence[Entry]) -> None:
+    def _write(self, entries: Sequence[Entry], announce: bool) -> None:
+        """Write them, and then say so: who hears of one finds it. Raises STORE_ERRORS."""
         with self.client.pipeline(transaction=False) as pipe:
             for entry in entries:
                 expires = int((entry.until + self._margin).timestamp()) + 1
                 pipe.set(entry.key, entry.value, exat=expires, nx=True)
-            pipe.execute()
+            ended = [entry.sid for entry in entries if entry.jti is None] if announce else []
+            if ended:
+                hint = Hint(entries[0].at.timestamp(), tuple(ended))
+                pipe.publish(CHANNEL, hint.as_message())
+            answers = pipe.execute(raise_on_error=False)
+        for answer in answers[: len(entries)]:
+            if isinstance(answer, Exception):
+                raise answer
+        if ended:
+            self._note_message(answers[-1])
+
+    def _note_message(self, answer: object) -> None:
+        refused = isinstance(answer, Exception)
+        if refused and not self._refuses_messages:  # once, not with each session that ends
+            log.warning("ends_not_announced", kind=type(answer).__name__)
+        self._refuses_messages = refused
 
     def _place(self, sid: str) -> str:
         return redis_client.place(self.client, session_key(sid))

@@ -78,4 +78,4 @@ def publish(entries: Sequence[Entry]) -> bool:
         return True
     parts = runtime()
     parts.pulse.remember(entries)
-    return parts.denylist.publish(entries)
+    return parts.denylist.publish(entries, announce=True)

@@ -1,7 +1,8 @@
 """The guard: the one place that lets an authenticated request in.
 
-One signature check (or a look into the verified-token cache) and one Redis round trip; no SQL
-unless the pulse is late. The table stands in `docs/design.md`, section 5.
+One signature check (or a look into the verified-token cache) and at most one Redis round trip: none
+where memory may answer alone. No SQL unless the pulse is late. The table stands in
+`docs/design.md`, section 5.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from .. import metrics, web
 from ..errors import BEARER, InvalidRequest, NotAuthenticated, TokenNotValid, Unavailable
 from .claims import AccessClaims
 from .denylist import Denylist, DenylistUnavailable
+from .listening import Hearing
 from .pulse import Pulse
 from .reasons import EndReason, public_reason
 from .runtime import runtime
@@ -26,18 +28,27 @@ BACKGROUND_HEADER = "HTTP_X_CARELINK_BACKGROUND"
 class Guard:
     """Decides whether a verified token's session still stands."""
 
-    def __init__(self, denylist: Denylist, pulse: Pulse, look: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        denylist: Denylist,
+        pulse: Pulse,
+        look: Callable[[], bool],
+        hearing: Hearing | None = None,
+    ) -> None:
         self._denylist = denylist
         self._pulse = pulse
         self._look = look
         """Makes the pulse look into SQL now; returns whether it did."""
+        self._hearing = hearing
+        """None: Redis is asked every time."""
 
     def refusal(self, token: AccessClaims, now: datetime) -> str | None:
         """Return the public reason for which the token is refused, or None: it is clean.
 
         Raises Unavailable where nobody can tell.
         """
-        if remembered := self._remembered(token, now):
+        alone = self._memory_is_enough(token.sid)  # first: memory must be no older than this
+        if (remembered := self._remembered(token, now)) or alone:
             return _counted("memory", remembered)
         try:
             listed = self._denylist.find(token.sid, token.jti)
@@ -54,6 +65,10 @@ class Guard:
             return _counted("redis", None)
         metrics.count_guard("none", "unavailable")
         raise Unavailable()
+
+    def _memory_is_enough(self, sid: str) -> bool:
+        hearing = self._hearing
+        return hearing is not None and self._pulse.is_settled() and hearing.vouches_for(sid)
 
     def _remembered(self, token: AccessClaims, now: datetime) -> str | None:
         if self._pulse.refuses_login_at(token.auth_time):

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 0.5
 FRESH_SECONDS = 1.0
+SETTLED_SECONDS = 60.0
+"""After the list was read whole the database may be a restored one: so long Redis is asked, too."""
 LOOK_SECONDS = 0.3
 FIRST_LOOK_SECONDS = 2.5
 """A worker that has never read the list whole waits longer: it is cold, and knows of nobody."""
@@ -56,6 +58,8 @@ class Pulse:
         """The newest change number read; None before the list has been read whole."""
         self._refuse_logins_before = 0
         self._last_good: tuple[float, float] | None = None
+        self._whole_at = float("inf")
+        """When the list was last read whole, by the wall clock."""
 
     @property
     def size(self) -> int:
@@ -79,6 +83,19 @@ class Pulse:
 
     def is_fresh(self) -> bool:
         return self.age_seconds() < FRESH_SECONDS
+
+    @property
+    def read_at(self) -> float:
+        """The start of the last good read, by the monotonic clock."""
+        return self._last_good[0] if self._last_good else float("-inf")
+
+    def is_settled(self) -> bool:
+        """Return whether it is fresh, and has been reading one database for a while.
+
+        Until then Redis may know of ends that a restored database has forgotten, and that the
+        housekeeper is about to end again.
+        """
+        return self.is_fresh() and clock.wall() - self._whole_at >= SETTLED_SECONDS
 
     def find(self, sid: str, now: datetime) -> str | None:
         """Return why `sid` is refused at `now`, or None."""
@@ -110,6 +127,8 @@ class Pulse:
             self._engine.dispose()
             return False
         self._take(found, now)  # the transaction is over: to learn a million takes longer than one
+        if found.whole:
+            self._whole_at = started[1]
         self._last_good = started
         metrics.PULSE_READ_AT.set(started[1])
         metrics.PULSE_SIZE.set(self.size)
@@ -165,7 +184,7 @@ def _measure_effect(rows: Sequence[changes.ChangeRow], now: datetime) -> None:
     """Measure how late this worker learns what has been ended: once for all of one batch."""
     for at in {row.change_number: row.refuse_from for row in rows if row.end_reason}.values():
         if at is not None and at <= now:
-            metrics.REVOCATION_EFFECT.observe((now - at).total_seconds())
+            metrics.REVOCATION_EFFECT.labels("database").observe((now - at).total_seconds())
 
 
 class PulseThread:

@@ -10,6 +10,7 @@ from ..bounded import BoundedCache
 from .activity import ActivityLog
 from .claims import AccessClaims
 from .denylist import Denylist
+from .listening import Hearing
 from .pulse import Pulse
 from .rows import Loaded
 
@@ -26,6 +27,8 @@ class Runtime:
     denylist: Denylist
     pulse: Pulse
     activity: ActivityLog
+    hearing: Hearing | None
+    """None where Redis is asked every time."""
     guard: "Guard"
     verify_access: Callable[[str], AccessClaims]
     """Returns the claims of a good, unexpired access token; raises TokenNotValid."""

@@ -28,7 +28,9 @@ class Measured:
     statuses: dict[int, int]
 
 
-class _Connection:
+class Connection:
+    """One keep-alive connection, with one request in flight at most."""
+
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -38,6 +40,17 @@ class _Connection:
     def send(self, request: bytes) -> None:
         self.sent_at = time.perf_counter()
         self.socket.sendall(request)
+
+    def ask(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request and wait for its answer: status and body."""
+        self.send(request)
+        return self.wait()
+
+    def wait(self) -> tuple[int, bytes]:
+        """Wait for the answer to what was sent."""
+        while (answer := self.receive()) is None:
+            continue
+        return answer
 
     def receive(self) -> tuple[int, bytes] | None:
         """Return status and body once the answer is complete."""
@@ -60,7 +73,7 @@ def measure(
 ) -> Measured:
     """Ask for `seconds`, or until no connection has a request left."""
     family = [psutil.Process(server_pid), *psutil.Process(server_pid).children(recursive=True)]
-    clients = [_Connection(port) for _ in range(connections)]
+    clients = [Connection(port) for _ in range(connections)]
     cpu_before, started = _cpu(family), time.perf_counter()
     answers = list(_converse(clients, requests, until=started + seconds))
     elapsed, cpu = time.perf_counter() - started, _cpu(family) - cpu_before
@@ -77,7 +90,7 @@ def measure(
 
 
 def _converse(
-    clients: Sequence[_Connection], requests: Requests, *, until: float
+    clients: Sequence[Connection], requests: Requests, *, until: float
 ) -> Iterator[tuple[int, float]]:
     """Yield each answer's status and how many seconds it took."""
     with selectors.DefaultSelector() as selector:

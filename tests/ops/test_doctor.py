@@ -95,6 +95,16 @@ def test_a_clock_that_is_off_is_found(runner: FlaskCliRunner, travel: Travel, st
     assert states.get("clock of the database", "unsafe") == "unsafe"
 
 
+@sqlite_only
+def test_an_account_without_the_channel_is_found(make_app: MakeApp, server: ValkeyServer) -> None:
+    runner = make_app(redis_url=server.url, denylist_check="memory").test_cli_runner()
+    assert told(runner)[1]["messages between workers"] == "ok"
+    with server.client() as client:
+        client.execute_command("ACL SETUSER default resetchannels")
+    code, states = told(runner)
+    assert (code, states["messages between workers"]) == (0, "warn")
+
+
 def test_sessions_that_nobody_expires_point_at_the_housekeeper(
     runner: FlaskCliRunner, auth: Auth, travel: Travel
 ) -> None:

@@ -123,7 +123,7 @@ def test_the_time_from_revocation_to_effect_is_measured(
     parts.pulse.beat()
     auth.logout(refresh=pair["refresh"])
     parts.pulse.beat()
-    assert counts.look()("carelink_revocation_effect_seconds_count") == 1
+    assert counts.look()("carelink_revocation_effect_seconds_count", source="database") == 1
     assert counts("carelink_pulse_sessions") == 1
 
 

@@ -19,9 +19,10 @@ from carelink_api.sessions.denylist import Entry
 from carelink_api.sessions.ending import end_sessions
 from carelink_api.sessions.grants import new_jti, new_sid
 from carelink_api.sessions.models import Session
-from carelink_api.sessions.pulse import Pulse, PulseThread
+from carelink_api.sessions.pulse import SETTLED_SECONDS, Pulse, PulseThread
 from carelink_api.sessions.reasons import EndReason
 from carelink_api.sessions.runtime import Runtime
+from tests.conftest import Travel
 from tests.processes import wait_for
 
 BreakSql = Callable[..., AbstractContextManager[None]]
@@ -32,6 +33,18 @@ def parts(app: Flask) -> Runtime:
     """Return the running parts of an application."""
     found: Runtime = app.extensions["carelink"]
     return found
+
+
+def settle(app: Flask, travel: Travel) -> None:
+    """Let time pass in which a worker beats and hears, until its memory may answer alone."""
+    runtime = parts(app)
+    assert runtime.hearing is not None
+    runtime.hearing.begin()
+    for _ in range(int(SETTLED_SECONDS // 4) + 2):
+        travel(4)
+        runtime.hearing.take(None)
+        assert runtime.pulse.beat()
+    assert runtime.pulse.is_settled()
 
 
 def insert_sessions(sql: Sql, user_id: int, count: int, now: datetime, **columns: Any) -> list[str]:
