@@ -54,6 +54,7 @@ class Event(StrEnum):
     SHIFT_REFUSED = "shift:refused"
     """Somebody tried to change a roster that is not hers to change."""
 
+    UNITS_REFUSED = "unit:refused"
     UNIT_SESSIONS_REFUSED = "unit:sessions_refused"
     """Somebody who is not in charge there tried to end its sessions."""
 
@@ -107,6 +108,8 @@ class Event(StrEnum):
     APPOINTMENT_FULFILLED = "appointment:fulfilled"
     APPOINTMENT_MISSED = "appointment:missed"
     """The patient did not come."""
+    APPOINTMENT_REOPENED = "appointment:reopened"
+    """Said to have taken place, or been missed, and it was not so."""
     OBSERVATIONS_LISTED = "observations:listed"
     OBSERVATION_READ = "observation:read"
     OBSERVATIONS_RECORDED = "observations:recorded"
@@ -117,6 +120,8 @@ class Event(StrEnum):
     HANDOFF_ACCEPTED = "handoff:accepted"
     HANDOFF_WITHDRAWN = "handoff:withdrawn"
     OWNER_READ = "owner:read"
+    OWNER_TAKEN = "owner:taken"
+    """By a nurse, of a patient whom nobody answered for."""
     NOTES_LISTED = "notes:listed"
     NOTE_READ = "note:read"
     NOTE_SIGNED = "note:signed"

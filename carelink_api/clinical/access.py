@@ -115,10 +115,11 @@ def may_break_glass(user_type: str, *, on_duty: bool) -> bool:
 def decide(
     user_type: str, ties: Collection[Tie], action: Action, *, on_duty: bool = True
 ) -> Granted | Refusal:
-    """Say whether a user with these ties to a patient who exists may do that.
+    """Say whether a user with these ties to a patient may do that.
 
-    Without a tie a patient who exists looks like one who does not; only doctors and nurses, who
-    could break the glass for this action, learn that there is a record.
+    Without a tie a patient who exists looks like one who does not: to doctors and nurses, who could
+    break the glass for this action, like a record that only an emergency opens; to all others like
+    none.
     """
     grounds = granting(user_type, action)
     for tie in grounds:

@@ -40,14 +40,13 @@ R = TypeVar("R", CareTeamMember, Handoff, Note, Observation)
 
 
 class BreakGlassAvailable(Forbidden):
-    """There is a record, and only an emergency opens it: told to doctors and nurses alone.
+    """If there is such a record, only an emergency opens it: told to doctors and nurses alone.
 
-    Whoever counts through the ids as one of them learns which numbers are in use, nothing of whom,
-    and leaves an event for each.
+    Of an id that is not in use they are told the same: who counts through them learns nothing.
     """
 
     code, title = "break_glass_available", "Break-glass available"
-    detail = "No care relationship with this patient. In an emergency, break the glass."
+    detail = "No care relationship with such a patient. In an emergency, break the glass."
 
 
 class InHandoff(Forbidden):
@@ -93,13 +92,13 @@ class Access:
 
         One statement. Raises NotFound, Forbidden, InHandoff, BreakGlassAvailable.
         """
-        patient, ties = self._look_up(patient_id, lock=action not in (Action.READ, Action.READ_LOG))
-        self.ties = ties
-        match self._decide(ties, action):
-            case Granted(basis):
-                self.detail |= {"basis": str(basis), "basis_id": ties[basis]}
-            case refusal:
-                raise _REFUSED[refusal]()
+        found = self._look_up(patient_id, lock=action not in (Action.READ, Action.READ_LOG))
+        patient, self.ties = found or (None, {})
+        verdict = self._decide(self.ties, action)
+        if isinstance(verdict, Refusal):
+            raise _REFUSED[verdict]()
+        assert patient is not None  # without a tie nothing is granted
+        self.detail |= {"basis": str(verdict.basis), "basis_id": self.ties[verdict.basis]}
         return patient
 
     def closed_chart(self, patient_id: int) -> Patient:
@@ -112,7 +111,10 @@ class Access:
         self.sql.execute(
             select(Patient.id).where(Patient.id == patient_id).with_for_update(key_share=True)
         )
-        patient, ties = self._look_up(patient_id, lock=False)
+        found = self._look_up(patient_id, lock=False)
+        if found is None:
+            raise NotFound()
+        patient, ties = found
         match self._decide(ties, Action.READ):
             case Refusal.BREAK_GLASS_AVAILABLE:
                 return patient
@@ -125,13 +127,13 @@ class Access:
     def _decide(self, ties: dict[Tie, int], action: Action) -> Granted | Refusal:
         return decide(self.viewer.user_type, ties, action, on_duty=self.viewer.on_duty)
 
-    def _look_up(self, patient_id: int, *, lock: bool) -> tuple[Patient, dict[Tie, int]]:
-        """Return the patient and the viewer's ties to them, in one statement. Raises NotFound."""
+    def _look_up(self, patient_id: int, *, lock: bool) -> tuple[Patient, dict[Tie, int]] | None:
+        """Return the patient and the viewer's ties to them, in one statement; None: nobody."""
         asked = _record_of(self.viewer.user_type, lock=lock)
         row = self.sql.execute(asked, self.values | {"patient_id": patient_id}).one_or_none()
         if row is None:
             self.detail["asked_for"] = patient_id
-            raise NotFound()
+            return None
         self.patient_ids = [patient_id]
         return row[0], ties_in(row)
 

@@ -53,6 +53,10 @@ class Patient(Base):
 
     unit: Mapped[Unit | None] = relationship(lazy="raise")
 
+    @property
+    def is_admitted(self) -> bool:
+        return self.admitted_at is not None and self.discharged_at is None
+
 
 class CareTeamMember(Base):
     """A doctor or nurse looks after a patient, from a time to a time."""

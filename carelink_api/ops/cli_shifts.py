@@ -74,7 +74,10 @@ def import_file(
     begins = not shift_service.is_kept(sql) and bool(settings().shift_bound_user_types)
     sql.rollback()  # no transaction stays open while a person thinks
     if begins and drafts:
-        ask("A roster begins: from now on shifts bind every login. Import it?", yes=yes)
+        ask(
+            "A roster begins: from now on shifts bind the logins of these units. Import it?",
+            yes=yes,
+        )
     with progress_bar() as bar:
         task = bar.add_task("Importing", total=len(drafts))
         cause = Cause(CLI_ACTOR, reason, now)

@@ -90,7 +90,7 @@ LOGINS = (
           "always on shift in Ward 7; standard session: 15-minute access, no idle timeout"),
     Login("patient@demo.example", "slow rivers carry paper lanterns",
           "Tomas Lindqvist", "patient", None,
-          "read the own record; by the API also appointments, and who has opened it"),
+          "read the own record, book appointments, and see who has opened it"),
     Login("researcher@demo.example", "granite owls count the winters",
           "Haruki Weiss", "researcher", None,
           "read numbers about ten patients or more, by the API; extended session: 30-minute "

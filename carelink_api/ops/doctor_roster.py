@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from ..accounts.models import Unit, User
 from ..config import Settings
 from ..shifts.models import Shift
-from ..shifts.service import is_kept
+from ..shifts.service import bound_by_roster, is_kept
 from .findings import Finding, fine, warn
 
 AHEAD = timedelta(hours=24)
@@ -37,7 +37,7 @@ def look_at_roster(sql: Sql, settings: Settings, now: datetime) -> RosterFacts |
     """Ask the database; None where no roster binds anybody. Raises SQLAlchemyError."""
     if not settings.shift_bound_user_types or not is_kept(sql):
         return None
-    works = and_(User.user_type.in_(settings.shift_bound_user_types), User.disabled_at.is_(None))
+    works = and_(bound_by_roster(settings), User.disabled_at.is_(None))
     has_shift = User.id.in_(select(Shift.user_id).where(_lasts(Shift, now)))
     return RosterFacts(
         sql.scalars(_unstaffed(works, now)).all(),

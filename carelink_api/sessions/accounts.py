@@ -7,7 +7,7 @@ at the same time is either seen here or waits for the row and is refused (`start
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
@@ -16,6 +16,7 @@ from ..audit.events import Event
 from ..audit.record import record
 from ..database import writing
 from ..errors import NotFound
+from ..shifts.models import Shift
 from .denylist import Entry
 from .ending import MAX_BATCH, end_sessions, publish
 from .lifetimes import is_stricter, profile_for
@@ -101,10 +102,11 @@ def _unit_profile(sql: Sql, unit_id: int | None) -> str | None:
 
 
 def _live_and_laxer_than(sql: Sql, unit_id: int, profile: str | None) -> Sequence[str]:
+    on_shift_there = Session.shift_id.in_(select(Shift.id).where(Shift.unit_id == unit_id))
     live = sql.execute(
         select(Session.id, Session.profile, User.user_type)
         .join(User, Session.user_id == User.id)
-        .where(User.unit_id == unit_id, Session.ended_at.is_(None))
+        .where(or_(User.unit_id == unit_id, on_shift_there), Session.ended_at.is_(None))
     )
     return [row.id for row in live if is_stricter(profile_for(row.user_type, profile), row.profile)]
 

@@ -10,9 +10,9 @@ _STRICTEST_FIRST = ("high_security", "standard", "extended")
 _BY_USER_TYPE = {"researcher": "extended", "admin": "extended"}
 
 
-def profile_for(user_type: str, unit_profile: str | None) -> str:
-    """Return the strictest profile that user type and unit call for."""
-    called_for = (_BY_USER_TYPE.get(user_type, "standard"), unit_profile)
+def profile_for(user_type: str, *unit_profiles: str | None) -> str:
+    """Return the strictest profile that user type and units call for."""
+    called_for = (_BY_USER_TYPE.get(user_type, "standard"), *unit_profiles)
     return next(name for name in _STRICTEST_FIRST if name in called_for)
 
 

@@ -60,7 +60,7 @@ def change_shift(
 
     Raises NotFound, Forbidden, PreconditionFailed, ValidationFailed, Conflict.
     """
-    before = _seen(sql, shift_id, change.editor).draft
+    before = _seen(sql, shift_id, change).draft
     draft = roster.changed(before, changes)
     for each in (before, draft):
         _demand_right(sql, change, each, shift_id)
@@ -86,7 +86,7 @@ def cancel_shift(sql: Sql, shift_id: int, change: Change, *, version: int) -> tu
 
     Raises NotFound, Forbidden, PreconditionFailed, Conflict.
     """
-    before = _seen(sql, shift_id, change.editor).draft
+    before = _seen(sql, shift_id, change).draft
     _demand_right(sql, change, before, shift_id)
     with writing(sql):
         roster.lock_users(sql, before.user_id)
@@ -98,10 +98,14 @@ def cancel_shift(sql: Sql, shift_id: int, change: Change, *, version: int) -> tu
     return found, publish(entries)
 
 
-def _seen(sql: Sql, shift_id: int, editor: Editor) -> Rostered:
-    """Return a shift that the editor may see; raise NotFound for any other."""
-    shift = roster.find(sql, shift_id)
+def _seen(sql: Sql, shift_id: int, change: Change) -> Rostered:
+    """Return a shift that the editor may see.
+
+    Raises NotFound for any other, after it has been audited.
+    """
+    shift, editor = roster.find(sql, shift_id), change.editor
     if shift is None or not editor.may_see(shift.user_id, shift.unit_id):
+        _record_refusal(sql, editor.user_id, change, shift_id, "not_found")
         raise NotFound()
     return shift
 
@@ -125,11 +129,16 @@ def _demand_right(sql: Sql, change: Change, draft: Draft, shift_id: int | None =
     """Raise Forbidden, after it has been audited, where the editor may not change this roster."""
     if change.editor.may_change(draft.user_id, draft.unit_id):
         return
-    with writing(sql):
-        refused = {"outcome": Outcome.REFUSED, "reason": "not_in_charge"}
-        event = Event.SHIFT_REFUSED
-        _record(sql, event, draft.user_id, change, shift_id, unit_id=draft.unit_id, **refused)
+    _record_refusal(sql, draft.user_id, change, shift_id, "not_in_charge", unit_id=draft.unit_id)
     raise Forbidden()
+
+
+def _record_refusal(
+    sql: Sql, user_id: int, change: Change, shift_id: int | None, reason: str, **detail: Any
+) -> None:
+    refused = {"outcome": Outcome.REFUSED, "reason": reason} | detail
+    with writing(sql):
+        _record(sql, Event.SHIFT_REFUSED, user_id, change, shift_id, **refused)
 
 
 def _present(sql: Sql, shift_id: int) -> Rostered:

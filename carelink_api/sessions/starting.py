@@ -47,7 +47,8 @@ def start_session(
     The caller's transaction holds the rows of the user (`lock_user`) and of the shifts that cap it.
     """
     capped = _end_beyond_cap(sql, user.id, settings.max_sessions_per_user, now)
-    started = _new_session(user, settings, device, duty, now)
+    profile = profile_for(user.user_type, *_unit_profiles(sql, user, duty))
+    started = _new_session(user, profile, settings, device, duty, now)
     sql.add(started)
     sql.flush()
     record(
@@ -67,10 +68,24 @@ def start_session(
     return replace(grant_from(row, now, settings), fresh=True), capped
 
 
+def _unit_profiles(sql: Sql, user: User, duty: Duty | None) -> list[str | None]:
+    """Return the profiles of the home unit and of those of the shifts, locked until commit."""
+    home = [user.unit.session_profile] if user.unit else []
+    away = sorted((duty.unit_ids if duty else frozenset()) - {user.unit_id})
+    if not away:
+        return home
+    units = select(Unit.session_profile).where(Unit.id.in_(away)).order_by(Unit.id)
+    return home + list(sql.scalars(units.with_for_update(read=True)))
+
+
 def _new_session(
-    user: User, settings: Settings, device: Device, duty: Duty | None, now: datetime
+    user: User,
+    profile: str,
+    settings: Settings,
+    device: Device,
+    duty: Duty | None,
+    now: datetime,
 ) -> Session:
-    profile = profile_for(user.user_type, user.unit.session_profile if user.unit else None)
     absolute = settings.session_profiles[profile].absolute
     end = session_end(now, absolute, duty.ends_at if duty else None)
     return Session(

@@ -40,6 +40,8 @@ class Duty:
     """The shift that ends last."""
     ends_at: datetime
     """When that one's handoff time is over."""
+    unit_ids: frozenset[int] = frozenset()
+    """Of all of its shifts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def duty_at(shifts: Iterable[Span], now: datetime, margins: Margins) -> Duty | N
     for stretch in _stretches(shifts, margins):
         if stretch[0].starts_at - margins.early <= now < _last(stretch).ends_at + margins.handoff:
             last = _last(stretch)
-            return Duty(last.id, last.ends_at + margins.handoff)
+            units = frozenset(shift.unit_id for shift in stretch)
+            return Duty(last.id, last.ends_at + margins.handoff, units)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import User
@@ -78,6 +78,26 @@ def is_kept(sql: Sql) -> bool:
     return sql.scalar(select(Shift.id).limit(1)) is not None
 
 
+def binds(sql: Sql, user: User) -> bool:
+    """Say whether the roster binds this user."""
+    bound = select(User.id).where(User.id == user.id, bound_by_roster(settings()))
+    return sql.scalar(bound) is not None
+
+
+def bound_by_roster(current: Settings) -> ColumnElement[bool]:
+    """Express in SQL which users the roster binds: by type, where one is kept for them.
+
+    It is for who has ever had a shift, and for everybody of a unit in which anybody ever had one;
+    who belongs to no unit is bound by the first of all.
+    """
+    kept = or_(
+        exists().where(Shift.user_id == User.id),
+        exists().where(Shift.unit_id == User.unit_id),
+        and_(User.unit_id.is_(None), exists(select(Shift.id))),
+    )
+    return and_(User.user_type.in_(current.shift_bound_user_types), kept)
+
+
 def _ahead(
     user_id: int, now: datetime, margins: Margins
 ) -> Select[int, int, datetime, datetime, bool]:
@@ -115,6 +135,6 @@ def without_shift(sql: Sql, now: datetime) -> int:
         Shift.ends_at > now,
         Shift.starts_at < now + timedelta(days=1),
     )
-    bound = User.user_type.in_(settings().shift_bound_user_types)
+    bound = bound_by_roster(settings())
     idle = select(func.count()).where(bound, User.disabled_at.is_(None), User.id.not_in(soon))
     return sql.scalar(idle) or 0

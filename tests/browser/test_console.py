@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.auth_helper import PASSWORD, Account
 from tests.browser.client_page import App, open_app
@@ -268,3 +268,49 @@ def test_nobody_leaves_the_lock_screen_by_the_browsers_way_back(open_console: Op
     console.get_by_label("Password").fill(PASSWORD)
     console.get_by_role("button", name="Unlock").click()
     expect(console.locator(TABS["now"]).first).to_be_visible()
+
+
+def test_no_dialogue_opens_over_the_lock_screen(open_console: OpenConsole) -> None:
+    console = open_console()
+    expect(console.locator(TABS["now"]).first).to_be_visible()
+    held: list[Route] = []
+    console.get_by_role("link", name="Stores", exact=True).click()  # which asks for no numbers
+    console.route("**/numbers/", lambda route: held.append(route))
+    console.get_by_role("button", name="Revoke …", exact=True).click()
+    console.wait_for_function("() => true")
+    console.get_by_role("button", name="Lock").click()
+    expect(console.get_by_role("heading", level=1)).to_have_text("Locked")
+    with console.expect_response("**/numbers/"):
+        held[0].continue_()
+    console.unroute("**/numbers/")
+    expect(console.locator("dialog")).to_have_count(0)
+    console.get_by_label("Password").fill(PASSWORD)
+    console.get_by_role("button", name="Unlock").click()
+    expect(console.get_by_role("dialog")).to_contain_text("Revoke sessions")
+
+
+def test_a_revocation_that_takes_several_calls_goes_on_until_nothing_remains(
+    open_console: OpenConsole, workstation: tuple[App, Account], complaints: Complaints
+) -> None:
+    complaints.expect("401")
+    app, account = workstation
+    console = open_console()
+    find(console, account)
+    asked: list[Any] = []
+
+    def come_short(route: Route) -> None:
+        """Answer the first two orders as a service does whose time was over."""
+        order = route.request.post_data_json
+        if order["dry_run"] or len(asked) == 2:
+            return route.continue_()
+        asked.append(order)
+        progress = {"ended": 3, "remaining": 4, "done": False, "dry_run": False}
+        facts = {"selected": 7, "users": 7, "by_user_type": [], "includes_own": False}
+        return route.fulfill(json=facts | progress)
+
+    console.route("**/revocations/", come_short)
+    console.get_by_role("button", name="Revoke this session").click()
+    confirm(console)
+    expect(console.get_by_role("dialog")).to_contain_text("Ended 7 sessions.")
+    assert asked[0] == asked[1]
+    assert app.call()["reason"] == "revoked"

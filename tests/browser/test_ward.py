@@ -1,6 +1,7 @@
 """A day at the ward workstation, in a real browser on a real server."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -9,7 +10,7 @@ from carelink_api.clinical.break_glass.models import BreakGlassGrant
 from carelink_api.clinical.record_models import Handoff, Note, Observation
 from tests.browser.conftest import NewContext
 from tests.browser.harness import Complaints, Hospital
-from tests.browser.ward_page import NAMES, Unit, WardPage
+from tests.browser.ward_page import BEDS, NAMES, Unit, WardPage
 
 SBAR = {
     "Situation": "Second day, stable",
@@ -267,3 +268,94 @@ def test_everything_can_be_done_without_a_mouse(unit: Unit, new_context: NewCont
     expect(ward.dialog).to_contain_text("My sessions")
     page.keyboard.press("Escape")
     expect(ward.dialog).to_have_count(0)
+
+
+def test_a_nurse_admits_moves_and_discharges_and_marks_what_was_wrong(
+    unit: Unit, new_context: NewContext, complaints: Complaints
+) -> None:
+    complaints.expect("409")
+    nurse = unit.nurse()
+    unit.measured(nurse, 0, "8867-4", "/min", [72, 240])
+    ward = WardPage(new_context())
+    ward.log_in(nurse)
+    page = ward.page
+
+    # Nobody answers for a patient: whoever takes them does.
+    ward.open_chart(NAMES[0])
+    ward.press("Take")
+    expect(page.locator(".chart-facts")).to_contain_text("NurseYou")
+    expect(page.locator("#act-take")).to_have_count(0)
+
+    # A wrong value stays, struck through, and leaves the trend.
+    ward.press("Values")
+    page.get_by_role("button", name=re.compile("^Mark as wrong: Heart rate 240")).click()
+    ward.fill("Why is it wrong?", "Lead had come off")
+    page.get_by_role("button", name="Mark as wrong", exact=True).click()
+    expect(page.locator(".values s")).to_have_text("Heart rate 240 /min")
+    expect(page.locator(".values")).to_contain_text("Lead had come off")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("img", name=re.compile("^Heart rate"))).to_be_visible()
+    expect(page.locator(".chart")).not_to_contain_text("240")
+
+    # Somebody new comes, to a bed that is taken at first, moves and leaves.
+    ward.choose("Admit somebody new")
+    ward.fill("MRN", f"new-{unit.id}")
+    ward.fill("Name", "Nora Probe")
+    ward.fill("Bed", BEDS[1])
+    ward.press("Admit")
+    expect(ward.dialog).to_contain_text("Somebody lies in that bed.")
+    ward.fill("Bed", "11")
+    ward.press("Admit")
+    expect(page.get_by_role("heading", level=1, name="Nora Probe")).to_be_visible()
+    expect(page.locator(".chart-facts")).to_contain_text("NurseYou")
+    page.locator("#act-place").click()
+    ward.fill("Bed", "12")
+    ward.dialog.get_by_role("button", name="Move").click()
+    expect(page.locator(".chart-bed")).to_contain_text("12")
+    page.locator("#act-discharge").click()
+    ward.dialog.get_by_role("button", name="Discharge").click()
+    expect(page.locator(".chart-facts")).to_contain_text("Discharged")
+    expect(page.locator("#act-place")).to_have_text("Admit again")
+
+
+def test_an_appointment_is_booked_cancelled_and_what_was_said_of_it_undone(
+    unit: Unit, new_context: NewContext
+) -> None:
+    doctor = unit.doctor(0)
+    unit.visit(doctor, 0)
+    ward = WardPage(new_context())
+    ward.log_in(doctor)
+    visits, page = ward.page.locator(".visits"), ward.page
+    ward.open_chart(NAMES[0])
+    page.get_by_role("button", name=re.compile("^Did not come")).click()
+    expect(visits.locator(".badge")).to_have_text("Did not come")
+    page.get_by_role("button", name=re.compile("^Undo")).click()
+    page.get_by_label("Why?").select_option("came_late")
+    ward.press("Book again")
+    expect(visits.locator(".badge")).to_have_text("Booked")
+    page.get_by_role("button", name=re.compile("^Took place")).click()
+    expect(visits.locator(".badge")).to_have_text("Took place")
+
+    ward.press("Book …")
+    tomorrow = (datetime.now() + timedelta(days=1)).strftime("%Y-%m-%dT09:00")
+    ward.fill("Starts", tomorrow)
+    ward.fill("What for", "Control of the wound")
+    ward.press("Book")
+    expect(visits).to_contain_text("Control of the wound")
+    page.get_by_role("button", name=re.compile("^Cancel: Control of the wound")).click()
+    expect(visits.locator(".badge")).to_have_text(["Took place", "Cancelled"])
+
+
+def test_a_patient_sees_who_has_opened_the_record(unit: Unit, new_context: NewContext) -> None:
+    doctor, patient = unit.doctor(0), unit.account_of(0)
+    looking = WardPage(new_context())
+    looking.log_in(doctor)
+    looking.open_chart(NAMES[0])
+    ward = WardPage(new_context())
+    ward.log_in(patient)
+    ward.page.locator(".patient-link").click()
+    ward.press("Show")
+    line = ward.page.locator(".values li", has_text="Ines Okafor").first
+    expect(line).to_contain_text("Opened the chart – in the care team")
+    ward.page.get_by_role("button", name="Close").click()
+    expect(ward.page.locator("#act-record")).to_have_count(0)

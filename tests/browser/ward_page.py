@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
+from carelink_api.clinical.models import Patient
 from carelink_api.extensions import db
 from tests.auth_helper import Account
 from tests.browser.harness import Hospital
@@ -71,6 +72,20 @@ class Unit:
                 at = now - timedelta(hours=hours, minutes=30)
                 told = {"code": code, "unit": unit, "value": value, "effective_at": at}
                 ward.observation(self.patient_ids[place], by, **told)
+
+    def visit(self, doctor: Account, place: int) -> int:
+        """Book one of an hour ago."""
+        with self.hospital.acting():
+            ward = Ward(self.hospital.app)
+            return ward.appointment(doctor, self.patient_ids[place], clock.now() - HOUR)
+
+    def account_of(self, place: int) -> Account:
+        """Make an account for one of the patients."""
+        account = self.hospital.create_user("patient", name=NAMES[place])
+        with self.hospital.app.app_context(), Sql(db.engine) as sql:
+            sql.get_one(Patient, self.patient_ids[place]).user_id = account.id
+            sql.commit()
+        return account
 
     def rows(self, kind: Any, *which: ColumnElement[bool]) -> Sequence[Any]:
         """Return what has been written about the unit's patients."""

@@ -163,6 +163,8 @@ MATRIX: dict[tuple[str, str], Row] = {
     # Handoffs: between nurses.
     ("GET", "/api/handoffs/"): Row(401, CARE + NO_LIST, CARE),
     ("GET", "/api/patients/<id:patient_id>/owner/"): Row(401, CARE + NOBODY, GLASS),
+    ("POST", "/api/patients/<id:patient_id>/owner/"): Row(  # she has accepted the handoff
+        401, (403, 200, 403, *NOBODY), HIDDEN),
     ("GET", _HANDOFFS): Row(401, CARE + NOBODY, GLASS),
     ("POST", _HANDOFFS): Row(401, (403, 409, 403, *NOBODY), HIDDEN, body=_sbar),
     ("GET", f"{_HANDOFFS}<id:handoff_id>/"): Row(401, CARE + NOBODY, GLASS),
@@ -215,6 +217,9 @@ MATRIX: dict[tuple[str, str], Row] = {
         401, CARE + NOBODY, HIDDEN, version=1),
     ("POST", "/api/appointments/<id:appointment_id>/fulfil/"): Row(  # it has not begun
         401, (403, 409, 409, *NOBODY), HIDDEN, version=1),
+    ("POST", "/api/appointments/<id:appointment_id>/reopen/"): Row(  # nothing was said of it
+        401, (403, 409, 409, *NOBODY), HIDDEN, body=lambda _: {"reason_code": "came_late"},
+        version=1),
     ("POST", "/api/appointments/<id:appointment_id>/no-show/"): Row(
         401, (403, 409, 409, *NOBODY), HIDDEN, version=1),
 }  # fmt: skip

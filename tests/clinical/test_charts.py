@@ -99,7 +99,7 @@ def test_a_chart_holds_all_that_a_nurse_opens_it_for(ward: Ward) -> None:
     assert found["pending_handoff"]["id"] == handoff_id
     assert [(each["id"], each["role"]) for each in found["care_team"]] == [(doctor.id, "attending")]
     assert (found["basis"], found["break_glass"]) == ("unit", None)
-    assert set(found["may"]) == {"write", "hand_over", "take_over"}
+    assert found["may"] == ["write", "open", "book", "hand_over", "take_over"]
     longer = chart(ward, nurse, patient_id, hours=48)["trends"]
     assert [len(each["points"]) for each in longer] == [1, 3]
 
@@ -108,8 +108,8 @@ def test_a_chart_says_what_one_may_do_in_it(ward: Ward, travel: Travel) -> None:
     unit_id = ward.unit()
     account, patient_id = ward.self_patient(unit_id=unit_id)
     nurse, doctor = ward.nurse(unit_id), ward.doctor(patient_id)
-    assert chart(ward, account, patient_id)["may"] == []
-    assert chart(ward, doctor, patient_id)["may"] == ["write"]
+    assert chart(ward, account, patient_id)["may"] == ["book", "read_log"]
+    assert chart(ward, doctor, patient_id)["may"] == ["write", "open", "book"]
     travel(timedelta(hours=4, minutes=10).total_seconds())
     ward.log_in_anew(nurse)
     found = chart(ward, nurse, patient_id)
@@ -144,3 +144,21 @@ def test_who_sees_no_patient_finds_none(ward: Ward, user_type: str) -> None:
     shown = [answer.get_json() | {"request_id": None} for answer in answers]
     assert shown[0] == shown[1]
     assert shown[0]["code"] == "not_found"
+
+
+def test_a_chart_shows_what_is_to_come_and_was_lately_with_the_versions_to_change(
+    ward: Ward,
+) -> None:
+    unit_id, now = ward.unit(), clock.now()
+    patient_id, doctor = ward.patient(unit_id=unit_id, version=3), ward.doctor()
+    coming = ward.appointment(doctor, patient_id, now + 24 * HOUR, version=2)
+    missed = ward.appointment(doctor, patient_id, now - 24 * HOUR, status="noshow")
+    ward.appointment(doctor, patient_id, now - 31 * 24 * HOUR, status="fulfilled")
+    ward.appointment(doctor, ward.patient(mrn="OTHER-1"), now + HOUR)
+    found = chart(ward, ward.nurse(unit_id), patient_id)
+    assert [each["id"] for each in found["appointments"]] == [missed, coming]
+    assert [each["version"] for each in found["appointments"]] == [1, 2]
+    assert found["patient"]["version"] == 3
+    assert found["may"] == ["write", "open", "book", "hand_over", "take_over"]
+    account, own = ward.self_patient()
+    assert chart(ward, account, own)["may"] == ["book", "read_log"]

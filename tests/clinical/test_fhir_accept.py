@@ -102,7 +102,7 @@ def test_what_cannot_be_given_is_a_problem_and_no_access(
 @SQLITE
 def test_an_error_stays_a_problem_where_fhir_was_asked_for(ward: Ward, nurse: Account) -> None:
     answer = ask(ward, nurse, "/api/patients/999/")
-    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert (answer.status_code, answer.mimetype) == (403, "application/problem+json")
     answer = ask(ward, nurse, "/api/patients/", query_string={"page": "0"})
     assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
 

@@ -136,6 +136,25 @@ def test_every_access_and_every_refusal_leaves_one_event(
         assert events(sql) == before + 1, route
 
 
+ABOUT_NOBODY = [route for route in MATRIX if route not in ABOUT_PATIENTS
+                and route[1].startswith(("/api/shifts/", "/api/units/"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("user_type", USER_TYPES)
+def test_every_refusal_of_roster_and_units_leaves_one_event(
+    ward: Ward, live: Live, user_type: str, sql: Sql
+) -> None:
+    account = people(ward, live)[user_type]
+    ward.access(account)
+    refused = 0
+    for route in ABOUT_NOBODY:
+        before = events(sql)
+        if call(ward, account, route, live) in (403, 404):
+            refused += 1
+            assert events(sql) == before + 1, route
+    assert refused or user_type == "admin"
+
+
 @pytest.mark.parametrize("user_type", ["patient", "nurse", "doctor"])
 def test_an_id_swapped_for_another_patients_opens_nothing(
     ward: Ward, live: Live, user_type: str

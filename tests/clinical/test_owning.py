@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
+from carelink_api.clinical.record_models import PatientOwner
 from tests.auth_helper import Account
 from tests.clinical.handoffs import accept, given
-from tests.clinical.trail import latest_detail
+from tests.clinical.test_handoffs_at_once import at_once
+from tests.clinical.trail import accesses, latest_detail
 from tests.clinical.ward import HOUR, Ward
 
 PATH = "/api/patients/"
@@ -128,3 +131,47 @@ def test_another_stay_has_another_owner_or_none(ward: Ward, doctor: Account, sql
     assert back.status_code == 200
     assert latest_detail(sql)["owner_before"] == nurse.id
     assert owner(ward, doctor, patient) == (None, "unassigned")
+
+
+def take(ward: Ward, account: Account, patient_id: int) -> Any:
+    return ward.post(account, f"{PATH}{patient_id}/owner/")
+
+
+def test_a_nurse_on_shift_takes_a_patient_whom_nobody_answers_for(
+    ward: Ward, patient: int, ada: Account, bea: Account, sql: Sql
+) -> None:
+    assert owner(ward, ada, patient) == (None, "unassigned")
+    for _ in range(2):  # again changes nothing
+        answer = take(ward, ada, patient)
+        assert (answer.status_code, answer.get_json()["owner"]["id"]) == (200, ada.id)
+    refused = take(ward, bea, patient)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "has_owner")
+    assert owner(ward, bea, patient) == (ada.id, None)
+    taken = [entry[:3] for entry in accesses(sql) if entry[0] == "owner:taken"]
+    assert taken == [("owner:taken", "success", None)] * 2 + [
+        ("owner:taken", "refused", "has_owner")
+    ]
+
+
+def test_nobody_is_taken_from_elsewhere_after_the_shift_or_after_the_discharge(
+    ward: Ward, patient: int, doctor: Account
+) -> None:
+    now, unit = clock.now(), ward.unit()
+    late = ward.nurse(unit, "late@ward.example", ends_at=now - HOUR / 12)
+    assert take(ward, late, patient).get_json()["code"] == "in_handoff"
+    assert take(ward, ward.nurse(ward.unit("ICU"), "icu@ward.example"), patient).status_code == 404
+    ward.care(doctor, patient)
+    assert take(ward, doctor, patient).status_code == 403
+    left = ward.patient(unit_id=unit, mrn="LEFT-1", discharged_at=now)
+    nurse = ward.nurse(unit, "here@ward.example")
+    assert take(ward, nurse, left).get_json()["code"] == "not_admitted"
+
+
+def test_of_several_who_take_at_once_one_answers(
+    app: Flask, ward: Ward, patient: int, sql: Sql
+) -> None:
+    nurses = [ward.nurse(ward.unit(), f"n{n}@ward.example") for n in range(4)]
+    answers = at_once(app, [(ward.access(nurse), f"{PATH}{patient}/owner/") for nurse in nurses])
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    winner = next(n for n, answer in zip(nurses, answers, strict=True) if answer.status_code == 200)
+    assert sql.get_one(PatientOwner, patient).user_id == winner.id

@@ -100,8 +100,17 @@ def test_who_has_no_patients_is_refused_and_finds_none(ward: Ward, user_type: st
     assert {ward.get(account, one(id)).status_code for id in (patient, patient + 100)} == {404}
 
 
-def test_an_absent_patient_is_absent_for_a_doctor_too(ward: Ward) -> None:
-    assert ward.get(ward.doctor(), one(1)).status_code == 404
+@pytest.mark.parametrize("user_type", ["doctor", "nurse"])
+def test_to_who_may_break_the_glass_an_absent_patient_looks_like_a_closed_one(
+    ward: Ward, user_type: str
+) -> None:
+    closed = ward.patient(unit_id=ward.unit("ICU"))
+    viewer = ward.doctor() if user_type == "doctor" else ward.nurse(ward.unit())
+    for rest in ("", "chart/", "notes/", "observations/latest/", "owner/"):
+        answers = [ward.get(viewer, one(each) + rest) for each in (closed, closed + 100)]
+        bodies = [answer.get_json() | {"request_id": ""} for answer in answers]
+        assert bodies[0] == bodies[1]
+        assert bodies[0]["code"] == "break_glass_available"
 
 
 def test_what_is_shown_is_this_with_the_version_as_etag(ward: Ward) -> None:
@@ -211,7 +220,7 @@ def test_a_refused_read_is_audited_once_with_the_patient(ward: Ward, sql: Sql) -
     (refused, about), (absent, nobody) = events(sql, "patient:read")
     assert (refused.outcome, refused.reason) == ("refused", "break_glass_available")
     assert about == [patient]
-    assert (absent.outcome, absent.reason, nobody) == ("refused", "not_found", [])
+    assert (absent.outcome, absent.reason, nobody) == ("refused", refused.reason, [])
     assert absent.detail == {"asked_for": patient + 100}
 
 

@@ -186,7 +186,8 @@ def test_a_charge_nurse_changes_no_other_units_roster(
     assert charge.cancel(elsewhere).status_code == 404
     assert charge.create(**draft(app, nurse.id, "Ward 7")).status_code == 403
     assert charge.change(here, unit_id=unit_id(app, "Ward 7")).status_code == 403
-    assert len(events(sql, Event.SHIFT_REFUSED)) == 2
+    reasons = [event.reason for event in events(sql, Event.SHIFT_REFUSED)]
+    assert reasons == ["not_found"] * 3 + ["not_in_charge"] * 2
 
 
 def test_nobody_gives_herself_a_shift_or_more_of_it(

@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
 from carelink_api.audit.events import Event
+from carelink_api.extensions import db
+from carelink_api.sessions.accounts import change_unit_profile
 from tests.auth.helpers import SQLITE, events, refused_with, statements
 from tests.auth_helper import Account, Auth
 from tests.conftest import Travel
 from tests.sessions.helpers import row_of
-from tests.shifts.helpers import HOUR, MINUTE, give_shift, moment
+from tests.shifts.helpers import HOUR, MINUTE, give_shift, moment, unit_id
 
 SECOND = timedelta(seconds=1)
 TWELVE = 12 * HOUR
@@ -39,10 +41,51 @@ def test_without_any_roster_nobody_is_bound(auth: Auth, nurse: Account) -> None:
 
 
 @SQLITE
-def test_the_rosters_first_shift_binds_everybody(app: Flask, auth: Auth, nurse: Account) -> None:
-    other = auth.create_user("other@ward.example")
-    give_shift(app, other.id)
+def test_a_units_first_shift_binds_its_people_and_who_has_no_unit(
+    app: Flask, auth: Auth, nurse: Account
+) -> None:
+    here = auth.create_user("here@ward.example", unit="ICU")
+    elsewhere = auth.create_user("elsewhere@ward.example", unit="Ward 7")
+    give_shift(app, auth.create_user("other@ward.example").id, unit="ICU")
     assert login_refused(auth)["next_shift_starts_at"] is None
+    assert auth.login(here.email).get_json()["code"] == "outside_shift"
+    assert auth.tokens(elsewhere.email)["session"]["shift"] is None
+    give_shift(app, elsewhere.id, -9 * HOUR, -8 * HOUR)
+    assert auth.login(elsewhere.email).get_json()["code"] == "outside_shift"
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("home", "shifts", "profile"),
+    [
+        ("Ward 7", ["ICU"], "high_security"),
+        ("ICU", ["Ward 7"], "high_security"),
+        ("Ward 7", ["Ward 7"], "standard"),
+        (None, ["Ward 7", "ICU"], "high_security"),
+    ],
+)
+def test_the_strictest_profile_of_home_and_shift_units_applies(
+    app: Flask, auth: Auth, home: str | None, shifts: list[str], profile: str
+) -> None:
+    auth.create_user("first@ward.example", unit="ICU", profile="high_security")
+    nurse = auth.create_user("away@ward.example", unit=home)
+    for place, unit in enumerate(shifts):
+        give_shift(app, nurse.id, (8 * place - 1) * HOUR, (8 * place + 7) * HOUR, unit=unit)
+    assert auth.tokens(nurse.email)["session"]["profile"] == profile
+
+
+@SQLITE
+def test_a_unit_that_becomes_stricter_ends_the_sessions_of_who_is_on_shift_there(
+    app: Flask, auth: Auth
+) -> None:
+    nurse = auth.create_user("away@ward.example", unit="Ward 7")
+    give_shift(app, nurse.id, unit="ICU")
+    access = auth.tokens(nurse.email)["access"]
+    with app.app_context():
+        change_unit_profile(
+            db.session(), unit_id(app, "ICU"), "high_security", now=clock.now(), actor="cli"
+        )
+    assert auth.me(access).get_json()["reason"] == "revoked"
 
 
 @SQLITE
@@ -185,13 +228,14 @@ def test_shifts_that_reach_each_other_are_one_session(
 
 
 @SQLITE
-def test_a_login_by_shift_asks_for_the_shifts_once(app: Flask, auth: Auth, nurse: Account) -> None:
-    auth.tokens()
+def test_a_login_by_shift_asks_for_the_shifts_once(app: Flask, auth: Auth) -> None:
+    nurse = auth.create_user("here@ward.example", unit="ICU")
+    auth.tokens(nurse.email)
     with statements() as without:
-        auth.tokens()
+        auth.tokens(nurse.email)
     give_shift(app, nurse.id)
     with statements() as seen:
-        auth.tokens()
+        auth.tokens(nurse.email)
     assert len(seen) == len(without) - 1, "no look whether there is a roster at all"
 
 

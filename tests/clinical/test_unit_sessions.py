@@ -103,7 +103,7 @@ def test_no_other_unit_is_hers(
     assert charge.sessions(unit_id(app, "Ward 7")).status_code == 404
     assert charge.end_sessions(unit_id(app, "Ward 7")).status_code == 404
     assert charge.end_sessions(9999).status_code == 404
-    assert len(events(sql, Event.UNIT_SESSIONS_REFUSED)) == 2
+    assert len(events(sql, Event.UNIT_SESSIONS_REFUSED)) == 3
     assert alive(auth, ward) == set(ward)
 
 

@@ -7,7 +7,13 @@ import pytest
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
-from carelink_api.clinical.appointments.rules import Refusal, Status, refusal
+from carelink_api.clinical.appointments.rules import (
+    UNDONE_WITHIN,
+    Refusal,
+    Status,
+    refusal,
+    refusal_to_undo,
+)
 from tests.auth.helpers import SQLITE
 from tests.auth_helper import Account
 from tests.clinical.test_booking import PATH, one
@@ -147,3 +153,55 @@ def test_the_doctor_s_time_is_free_again_only_where_nobody_came(
 def booking(doctor: Account, patient_id: int, starts_at: datetime) -> dict[str, object]:
     times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + HOUR / 2).isoformat()}
     return {"doctor_id": doctor.id, "patient_id": patient_id, "description": "Check"} | times
+
+
+def test_what_was_held_or_missed_is_undone_within_a_week_and_nothing_else() -> None:
+    last = NOON + UNDONE_WITHIN - SECOND
+    for status in Status:
+        closed = status in (Status.FULFILLED, Status.NOSHOW)
+        assert refusal_to_undo(status, ends_at=NOON, now=last) is (
+            None if closed else Refusal.NOT_CLOSED
+        )
+    late = refusal_to_undo("noshow", ends_at=NOON, now=last + SECOND)
+    assert late is Refusal.TOO_LATE
+
+
+@closing
+def test_a_mistake_is_undone_with_its_reason_and_decided_anew(
+    ward: Ward, sql: Sql, word: str, status: str, event: str
+) -> None:
+    unit = ward.unit()
+    nurse, patient = ward.nurse(unit), ward.patient(unit_id=unit)
+    doctor = ward.user("seen@ward.example", "doctor")
+    made = ward.appointment(doctor, patient, clock.now() - HOUR, status=status)
+    path = f"{one(made)}reopen/"
+    assert ward.post(nurse, path, {"reason_code": "nonsense"}, version=1).status_code == 422
+    assert ward.post(nurse, path, {"reason_code": "came_late"}, version=9).status_code == 412
+    answer = ward.post(nurse, path, {"reason_code": "came_late"}, version=1)
+    assert (answer.get_json()["status"], answer.headers["ETag"]) == ("booked", '"2"')
+    (found, about) = events(sql, "appointment:reopened")[-1]
+    assert (found.outcome, about) == ("success", [patient])
+    assert found.detail is not None
+    assert (found.detail["reason_code"], found.detail["before"]) == ("came_late", status)
+    again = ward.post(nurse, path, {"reason_code": "came_late"}, version=2)
+    assert refused(again, 409, "not_closed")
+    assert ward.post(nurse, f"{one(made)}fulfil/", version=2).get_json()["status"] == "fulfilled"
+
+
+@SQLITE
+def test_one_that_was_missed_is_not_undone_where_its_time_has_been_given_away(ward: Ward) -> None:
+    unit = ward.unit()
+    nurse, doctor = ward.nurse(unit), ward.user("seen@ward.example", "doctor")
+    at = clock.now() - HOUR
+    made = ward.appointment(doctor, ward.patient(unit_id=unit), at, status="noshow")
+    ward.appointment(doctor, ward.patient(mrn="NEXT-1"), at)
+    answer = ward.post(nurse, f"{one(made)}reopen/", {"reason_code": "came_late"}, version=1)
+    assert refused(answer, 409, "double_booked")
+
+
+@SQLITE
+def test_a_patient_undoes_nothing(ward: Ward) -> None:
+    account, own = ward.self_patient()
+    made = ward.appointment(ward.doctor(), own, clock.now() - HOUR, status="noshow")
+    answer = ward.post(account, f"{one(made)}reopen/", {"reason_code": "came_late"}, version=1)
+    assert refused(answer, 403, "forbidden")

@@ -46,6 +46,10 @@ def test_the_strictest_profile_that_type_and_unit_call_for_applies(
     assert profile_for(*called_for) == profile
 
 
+def test_of_several_units_the_strictest_applies() -> None:
+    assert profile_for("nurse", "extended", "high_security", None) == "high_security"
+
+
 def test_every_user_type_has_a_profile() -> None:
     assert {user_type for user_type, _ in BY_TYPE_AND_UNIT if _ is None} == set(UserType)
 

@@ -40,7 +40,8 @@ def test_a_shift_lets_in_from_half_an_hour_before(minutes_before: int, let_in: b
 
 def test_a_shift_lets_in_until_its_handoff_time_is_over() -> None:
     now = SEVEN + 8.5 * HOUR
-    assert duty_at([shift(1, 0, 8)], now - timedelta(microseconds=1), HALF) == Duty(1, now)
+    duty = duty_at([shift(1, 0, 8)], now - timedelta(microseconds=1), HALF)
+    assert duty == Duty(1, now, frozenset({1}))
     assert duty_at([shift(1, 0, 8)], now, HALF) is None
 
 
@@ -74,8 +75,8 @@ def test_shifts_that_reach_each_other_are_one_stretch(
 
 
 def test_the_stretch_is_named_after_the_shift_that_ends_last() -> None:
-    duty = duty_at([shift(5, 0, 8), shift(3, 8, 16), shift(4, 9, 10)], SEVEN, HALF)
-    assert duty == Duty(3, SEVEN + 16.5 * HOUR)
+    duty = duty_at([shift(5, 0, 8), shift(3, 8, 16, 2), shift(4, 9, 10)], SEVEN, HALF)
+    assert duty == Duty(3, SEVEN + 16.5 * HOUR, frozenset({1, 2}))
 
 
 def test_early_time_shows_no_patient() -> None:

@@ -102,6 +102,20 @@ def mark_no_show(appointment_id: int) -> Answer:
     return _close(appointment_id, Status.NOSHOW)
 
 
+@bp.post("/appointments/<id:appointment_id>/reopen/")
+@authenticated
+@bp.arguments(schemas.MistakeArgs)
+@bp.response(200, schemas.AppointmentSchema, headers=ETAG_HEADER)
+@bp.problems(*BODY_PROBLEMS, 401, 403, 404, 409, 412, 428, 503)
+@bp.doc(security=SECURITY, parameters=IF_MATCH)
+def reopen_appointment(body: dict[str, str], appointment_id: int) -> Answer:
+    """Undo that an appointment was said to have taken place, or been missed: it is booked again."""
+    reopened = service.reopen(
+        db.session(), claims(), appointment_id, version=expected_version(), now=web.now(), **body
+    )
+    return versioned(reopened)
+
+
 def _close(appointment_id: int, becomes: Status) -> Answer:
     closed = service.close(
         db.session(), claims(), appointment_id, becomes, version=expected_version(), now=web.now()

@@ -5,7 +5,7 @@ import marshmallow as ma
 from ...api import PageArgs, Text, Time
 from ...fields import ChangeArgs, Day, Id, Moment, query_id
 from ..paging import PageSchema
-from .rules import Status
+from .rules import Mistake, Status
 
 STATUSES = tuple(map(str, Status))
 
@@ -52,3 +52,11 @@ class AppointmentChangeArgs(ChangeArgs):
     starts_at = Moment(description="Not in the past.")
     ends_at = Moment(description="At most 8 hours later.")
     description = Text(max_length=200)
+
+
+class MistakeArgs(ma.Schema):
+    reason_code = ma.fields.String(
+        required=True,
+        validate=ma.validate.OneOf(tuple(map(str, Mistake))),
+        metadata={"description": "Why what was said is not so."},
+    )

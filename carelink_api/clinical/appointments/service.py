@@ -16,7 +16,7 @@ from ..access import Action
 from ..accessing import Access, BreakGlassAvailable, accessing
 from ..models import Appointment
 from .listing import LISTED, shown
-from .rules import KEEPS_ITS_TIME, Refusal, Status, refusal
+from .rules import KEEPS_ITS_TIME, Refusal, Status, refusal, refusal_to_undo
 
 LONGEST = timedelta(hours=8)
 _DOCTORS_LOCK = 0x0D0C
@@ -39,9 +39,21 @@ class NotBegun(Conflict):
     detail = "Whether the patient came is known from its start on: until then, move or cancel it."
 
 
+class NotClosed(Conflict):
+    code, title = "not_closed", "Not closed"
+    detail = "It has neither been held nor missed: there is nothing to undo."
+
+
+class TooLateToUndo(Conflict):
+    code, title = "too_late_to_undo", "Too late to undo"
+    detail = "What was said of an appointment can be undone within seven days of its end."
+
+
 _REFUSED: dict[Refusal, type[Conflict]] = {
     Refusal.NOT_BOOKED: NotBooked,
     Refusal.NOT_BEGUN: NotBegun,
+    Refusal.NOT_CLOSED: NotClosed,
+    Refusal.TOO_LATE: TooLateToUndo,
 }
 _CLOSING: dict[Status, tuple[Event, Action]] = {
     Status.CANCELLED: (Event.APPOINTMENT_CANCELLED, Action.BOOK),
@@ -135,6 +147,32 @@ def close(
         return _read(sql, appointment_id)
 
 
+def reopen(
+    sql: Sql,
+    viewer: AccessClaims,
+    appointment_id: int,
+    *,
+    reason_code: str,
+    version: int,
+    now: datetime,
+) -> Shown:
+    """Book again what was wrongly said to have been held or missed.
+
+    Raises NotFound, Forbidden, PreconditionFailed, NotClosed, TooLateToUndo, DoubleBooked where its
+    time has been given away, Unavailable.
+    """
+    with accessing(sql, viewer, Event.APPOINTMENT_REOPENED, now=now) as access:
+        access.about(reason_code=reason_code)
+        appointment = _open_locked(access, appointment_id, Action.WRITE, version)
+        access.about(before=appointment.status)
+        if fault := refusal_to_undo(appointment.status, ends_at=appointment.ends_at, now=now):
+            raise _REFUSED[fault]()
+        _demand_free(sql, appointment)
+        appointment.status = Status.BOOKED
+        sql.flush()
+        return _read(sql, appointment_id)
+
+
 def _open(access: Access, appointment_id: int, action: Action) -> Appointment:
     """Return an appointment that the viewer may read, or change with `action`.
 
@@ -160,14 +198,19 @@ def _open(access: Access, appointment_id: int, action: Action) -> Appointment:
 def _open_booked(
     access: Access, appointment_id: int, action: Action, becomes: Status, version: int
 ) -> Appointment:
+    appointment = _open_locked(access, appointment_id, action, version)
+    now = access.viewer.now
+    if fault := refusal(appointment.status, becomes, starts_at=appointment.starts_at, now=now):
+        raise _REFUSED[fault]()
+    return appointment
+
+
+def _open_locked(access: Access, appointment_id: int, action: Action, version: int) -> Appointment:
     """Return it locked, its doctor's calendar too, with its change counted."""
     appointment = _open(access, appointment_id, action)
     _lock_calendar(access.sql, appointment.doctor_id)
     access.sql.refresh(appointment, with_for_update=True)
     change(appointment, version)
-    now = access.viewer.now
-    if fault := refusal(appointment.status, becomes, starts_at=appointment.starts_at, now=now):
-        raise _REFUSED[fault]()
     return appointment
 
 

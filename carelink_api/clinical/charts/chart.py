@@ -12,9 +12,11 @@ from ...audit.events import Event
 from ...sessions.claims import AccessClaims
 from ..access import Action, Tie
 from ..accessing import Access, accessing
+from ..appointments.listing import LISTED as APPOINTMENTS
+from ..appointments.listing import shown as appointment_shown
 from ..break_glass.models import BreakGlassGrant
 from ..handoffs.listing import pending_of
-from ..models import CareTeamMember, Patient
+from ..models import Appointment, CareTeamMember, Patient
 from ..notes.listing import latest_of
 from ..observations.codes import VITAL_SIGNS
 from ..record_models import Observation, PatientOwner
@@ -23,6 +25,9 @@ Shown = dict[str, Any]
 MOST_POINTS = 5000
 """Of all vital signs together: every quarter of an hour for a week, of seven of them."""
 NOTES_SHOWN = 30
+APPOINTMENTS_SHOWN = 20
+APPOINTMENTS_SINCE = timedelta(days=30)
+"""What is over for longer says little about now."""
 
 
 def read_chart(
@@ -34,7 +39,12 @@ def read_chart(
         patient = access.chart(patient_id, Action.READ)
         notes = latest_of(sql, patient_id, NOTES_SHOWN)
         trends = _trends(sql, patient_id, since)
-        access.about(hours=hours, note_ids=[note["id"] for note in notes])
+        appointments = _appointments(sql, patient_id, now)
+        access.about(
+            hours=hours,
+            note_ids=[note["id"] for note in notes],
+            appointment_ids=[each["id"] for each in appointments],
+        )
         return {
             "patient": _patient(patient),
             "basis": access.detail["basis"],
@@ -47,10 +57,12 @@ def read_chart(
             "owner": _owner(sql, patient_id),
             "pending_handoff": pending_of(sql, patient_id),
             "care_team": _care_team(sql, patient_id, now),
+            "appointments": appointments,
         }
 
 
-_ASKED = (Action.WRITE, Action.HAND_OVER, Action.TAKE_OVER)
+_ASKED = (Action.WRITE, Action.OPEN, Action.BOOK, Action.HAND_OVER, Action.TAKE_OVER,
+          Action.READ_LOG)  # fmt: skip
 
 
 def _patient(patient: Patient) -> Shown:
@@ -114,3 +126,11 @@ def _care_team(sql: Sql, patient_id: int, now: datetime) -> list[Shown]:
         .limit(50)
     )
     return [{"id": row.id, "name": row.name, "role": row.role} for row in rows]
+
+
+def _appointments(sql: Sql, patient_id: int, now: datetime) -> list[Shown]:
+    """Return what is to come and what was lately, the earliest first."""
+    lately = Appointment.ends_at > now - APPOINTMENTS_SINCE
+    asked = APPOINTMENTS.where(Appointment.patient_id == patient_id, lately)
+    rows = sql.execute(asked.limit(APPOINTMENTS_SHOWN))
+    return [appointment_shown(row) for row in rows]

@@ -5,7 +5,7 @@ import marshmallow as ma
 from ...api import PageArgs, Time
 from ...fields import query_id
 from ..access import Action, Tie
-from ..appointments.schemas import PersonSchema
+from ..appointments.schemas import AppointmentSchema, PersonSchema
 from ..handoffs.schemas import HandoffSchema
 from ..notes.schemas import NoteSchema
 from ..observations.schemas import LONGEST_TREND_HOURS, PointSchema
@@ -78,8 +78,16 @@ class OpenGrantSchema(ma.Schema):
     expires_at = Time(required=True)
 
 
+class ChartPatientSchema(PatientSchema):
+    version = ma.fields.Integer(required=True, metadata={"description": "For If-Match."})
+
+
+class ChartAppointmentSchema(AppointmentSchema):
+    version = ma.fields.Integer(required=True, metadata={"description": "For If-Match."})
+
+
 class ChartSchema(ma.Schema):
-    patient = ma.fields.Nested(PatientSchema, required=True)
+    patient = ma.fields.Nested(ChartPatientSchema, required=True)
     basis = ma.fields.String(
         required=True,
         validate=ma.validate.OneOf([str(tie) for tie in Tie]),
@@ -88,7 +96,7 @@ class ChartSchema(ma.Schema):
     break_glass = ma.fields.Nested(OpenGrantSchema, required=True, allow_none=True)
     may = ma.fields.List(
         ma.fields.String(
-            validate=ma.validate.OneOf([Action.WRITE, Action.HAND_OVER, Action.TAKE_OVER])
+            validate=ma.validate.OneOf([str(each) for each in Action if each is not Action.READ])
         ),
         required=True,
         metadata={"description": "What one may do at this moment."},
@@ -104,6 +112,13 @@ class ChartSchema(ma.Schema):
     owner = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
     pending_handoff = ma.fields.Nested(HandoffSchema, required=True, allow_none=True)
     care_team = ma.fields.List(ma.fields.Nested(ChartMemberSchema), required=True)
+    appointments = ma.fields.List(
+        ma.fields.Nested(ChartAppointmentSchema),
+        required=True,
+        metadata={
+            "description": "Of the last 30 days and to come, the earliest first; 20 at most."
+        },
+    )
 
 
 class FindArgs(ma.Schema):

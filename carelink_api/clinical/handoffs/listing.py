@@ -89,19 +89,22 @@ def read_handoff(
 
 def read_owner(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime) -> Shown:
     """Return who answers for a patient. Raises as `Access.chart`, and Unavailable."""
+    with accessing(sql, viewer, Event.OWNER_READ, now=now) as access:
+        return owner_of(sql, access.chart(patient_id, Action.READ))
+
+
+def owner_of(sql: Sql, patient: Patient) -> Shown:
+    """Return who answers for a patient, or why nobody does; within an access."""
     asked = (
         select(User.id, User.name, PatientOwner.since)
         .join(User, PatientOwner.user_id == User.id)
-        .where(PatientOwner.patient_id == patient_id)
+        .where(PatientOwner.patient_id == patient.id)
     )
-    with accessing(sql, viewer, Event.OWNER_READ, now=now) as access:
-        patient = access.chart(patient_id, Action.READ)
-        row = sql.execute(asked).one_or_none()
-        if row is None:
-            is_here = patient.admitted_at is not None and patient.discharged_at is None
-            reason = "unassigned" if is_here else "not_admitted"
-            return {"owner": None, "since": None, "reason": reason}
-        return {"owner": {"id": row.id, "name": row.name}, "since": row.since, "reason": None}
+    row = sql.execute(asked).one_or_none()
+    if row is None:
+        reason = "unassigned" if patient.is_admitted else "not_admitted"
+        return {"owner": None, "since": None, "reason": reason}
+    return {"owner": {"id": row.id, "name": row.name}, "since": row.since, "reason": None}
 
 
 def pending_of(sql: Sql, patient_id: int) -> Shown | None:

@@ -13,7 +13,7 @@ from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, versioned
 from ..paging import Page
-from . import listing, schemas, service
+from . import listing, schemas, service, taking
 
 bp = CareLinkBlueprint(
     "handoffs", __name__, url_prefix="/api", description="A nurse hands a patient over (SBAR)."
@@ -54,6 +54,16 @@ def list_handoffs_of_patient(query: dict[str, Any], patient_id: int) -> Page[Sho
 def read_owner(patient_id: int) -> Shown:
     """Show which nurse answers for a patient."""
     return listing.read_owner(db.session(), claims(), patient_id, now=web.now())
+
+
+@bp.post("/patients/<id:patient_id>/owner/")
+@authenticated
+@bp.response(200, schemas.OwnerSchema)
+@bp.problems(400, 401, 403, 404, 409, 503)
+@bp.doc(security=SECURITY)
+def take_patient(patient_id: int) -> Shown:
+    """Answer for a patient of one's unit for whom nobody does. Of two at once, one gets 409."""
+    return taking.take(db.session(), claims(), patient_id, now=web.now())
 
 
 @bp.post(_OF_PATIENT)

@@ -61,6 +61,6 @@ class OwnerSchema(ma.Schema):
         validate=ma.validate.OneOf([None, "not_admitted", "unassigned"]),
         metadata={
             "description": "Why nobody does: is in no unit; came when no nurse was on shift there, "
-            "or before anybody was named. Whoever gives a handoff then does."
+            "or before anybody was named. Take the patient, or give a handoff."
         },
     )

@@ -127,7 +127,7 @@ def admit_patient(
     with accessing(sql, viewer, Event.PATIENT_ADMITTED, now=now) as access:
         patient = access.chart(patient_id, Action.OPEN)
         change(patient, version)
-        if _is_admitted(patient):
+        if patient.is_admitted:
             raise AlreadyAdmitted()
         _place(access, patient, body["unit_id"], body["bed"])
         patient.admitted_at, patient.discharged_at = now, None
@@ -207,12 +207,8 @@ def _move(access: Access, patient: Patient, body: dict[str, Any]) -> None:
         find_owner(access, patient, stays=True)
 
 
-def _is_admitted(patient: Patient) -> bool:
-    return patient.admitted_at is not None and patient.discharged_at is None
-
-
 def _demand_stay(patient: Patient) -> None:
-    if not _is_admitted(patient):
+    if not patient.is_admitted:
         raise NotAdmitted()
 
 

@@ -6,10 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session as Sql
 
-from ...audit.events import Event, Outcome
-from ...audit.record import acting, record
+from ...audit.events import Event
 from ...auth.step_up import InsufficientUserAuthentication, demand_fresh_credential
-from ...database import writing
 from ...errors import Forbidden, NotFound
 from ...extensions import settings
 from ...sessions import of_unit, rostering
@@ -20,15 +18,22 @@ from ...shifts.models import Shift
 from ...shifts.roster import Draft, Rostered
 from ...shifts.rules import Editor
 from ...shifts.service import on_shift
+from ..refusing import record_refusal
 
 Answer = dict[str, Any]
 
 
-def editor_for(sql: Sql, viewer: AccessClaims, now: datetime) -> Editor:
-    """Return whose roster the viewer may see and change. Raises Forbidden for other user types."""
+def editor_for(
+    sql: Sql, viewer: AccessClaims, now: datetime, event: Event = Event.SHIFT_REFUSED
+) -> Editor:
+    """Return whose roster the viewer may see and change.
+
+    Raises Forbidden for other user types, after it has been audited as `event`.
+    """
     if viewer.user_type == "admin":
         return Editor(viewer.user_id, everywhere=True)
     if viewer.user_type not in roster.working(settings()):
+        record_refusal(sql, viewer, event, "user_type", now=now)
         raise Forbidden()
     charge = on_shift(sql, viewer.user_id, now).in_charge_of
     return Editor(viewer.user_id, everywhere=False, in_charge_of=charge)
@@ -49,6 +54,7 @@ def read_shift(sql: Sql, viewer: AccessClaims, shift_id: int, now: datetime) -> 
     editor = editor_for(sql, viewer, now)
     shift = roster.find(sql, shift_id)
     if shift is None or not editor.may_see(shift.user_id, shift.unit_id):
+        record_refusal(sql, viewer, Event.SHIFT_REFUSED, "not_found", now=now, shift_id=shift_id)
         raise NotFound()
     return shift
 
@@ -87,7 +93,10 @@ def cancel_shift(
 def list_unit_sessions(
     sql: Sql, viewer: AccessClaims, unit_id: int, now: datetime, *, page: int, page_size: int
 ) -> Answer:
-    """Return a page of the live sessions in a unit. Raises Forbidden, NotFound."""
+    """Return a page of the live sessions in a unit.
+
+    Raises Forbidden and NotFound, after they have been audited.
+    """
     _demand_charge(sql, viewer, unit_id, now)
     found, total = of_unit.list_of_unit(sql, unit_id, page=page, page_size=page_size, now=now)
     items = [_workstation(each, viewer.sid) for each in found]
@@ -113,11 +122,8 @@ def end_unit_sessions(
         _demand_charge(sql, viewer, unit_id, now)
         if not which:
             demand_fresh_credential(sql, viewer, password, now=now, purpose="unit_sessions")
-    except NotFound:
-        _record_refusal(sql, viewer, unit_id, "not_in_charge", now)
-        raise
     except InsufficientUserAuthentication:
-        _record_refusal(sql, viewer, unit_id, "credential_not_fresh", now)
+        _refused(sql, viewer, unit_id, "credential_not_fresh", now)
         raise
     told: Answer = {"user_id": viewer.user_id, "own_sid": viewer.sid, "why": reason, "now": now}
     return of_unit.end_of_unit(sql, unit_id, **told, **which)
@@ -138,26 +144,15 @@ def shown(shift: Rostered) -> Answer:
 
 
 def _demand_charge(sql: Sql, viewer: AccessClaims, unit_id: int, now: datetime) -> None:
-    editor = editor_for(sql, viewer, now)
+    editor = editor_for(sql, viewer, now, Event.UNIT_SESSIONS_REFUSED)
     if not editor.everywhere and unit_id not in editor.in_charge_of:
+        _refused(sql, viewer, unit_id, "not_in_charge", now)
         raise NotFound()
 
 
-def _record_refusal(
-    sql: Sql, viewer: AccessClaims, unit_id: int, reason: str, now: datetime
-) -> None:
-    with writing(sql):
-        record(
-            sql,
-            Event.UNIT_SESSIONS_REFUSED,
-            now=now,
-            outcome=Outcome.REFUSED,
-            reason=reason,
-            actor=acting(viewer.user_id),
-            user_id=viewer.user_id,
-            sid=viewer.sid,
-            unit_id=unit_id,
-        )
+def _refused(sql: Sql, viewer: AccessClaims, unit_id: int, reason: str, now: datetime) -> None:
+    event = Event.UNIT_SESSIONS_REFUSED
+    record_refusal(sql, viewer, event, reason, now=now, unit_id=unit_id)
 
 
 def _to_the_second(fields: Answer) -> Answer:

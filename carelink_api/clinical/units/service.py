@@ -1,4 +1,4 @@
-"""Use cases of units. Nothing here is about a patient, and none of it is audited."""
+"""Use cases of units. Nothing here is about a patient: only who is refused leaves an event."""
 
 from datetime import datetime
 from typing import Any
@@ -7,11 +7,13 @@ from sqlalchemy import Row, Select, case, func, select
 from sqlalchemy.orm import Session as Sql
 
 from ...accounts.models import Unit, User
+from ...audit.events import Event
 from ...errors import Forbidden, NotFound
 from ...extensions import settings
 from ...sessions.claims import AccessClaims
 from ...shifts.models import Shift
 from ..paging import Page, read_page
+from ..refusing import record_refusal
 
 STAFF = frozenset({"nurse", "doctor", "admin", "ops"})
 """Who works here, and may know who else does."""
@@ -23,7 +25,7 @@ def list_units(
     sql: Sql, viewer: AccessClaims, *, now: datetime, page: int, page_size: int
 ) -> Page[Shown]:
     """Return a page of all units, by name, and how many are on shift there. Raises Forbidden."""
-    _demand_staff(viewer)
+    _demand_staff(sql, viewer, now)
     there = (Shift.unit_id == Unit.id, *_takes_place(now))
     counted = select(func.count(Shift.user_id.distinct())).join(User).where(*there)
     asked = select(
@@ -39,15 +41,16 @@ def list_staff(
 
     Raises Forbidden, and NotFound where there is no such unit.
     """
-    _demand_staff(viewer)
+    _demand_staff(sql, viewer, now)
     if sql.scalar(select(Unit.id).where(Unit.id == unit_id)) is None:
         raise NotFound()
     found = read_page(sql, _staff(unit_id, now), page=page, page_size=page_size)
     return found.map(lambda row: _shown(row, now))
 
 
-def _demand_staff(viewer: AccessClaims) -> None:
+def _demand_staff(sql: Sql, viewer: AccessClaims, now: datetime) -> None:
     if viewer.user_type not in STAFF:
+        record_refusal(sql, viewer, Event.UNITS_REFUSED, "user_type", now=now)
         raise Forbidden()
 
 

@@ -51,6 +51,8 @@ export class Console {
   #awake = false;
   /** Somebody has gone back or on behind the lock screen, which stays where it is. */
   #moved = false;
+  /** What is to happen when the screen is unlocked. @type {(() => void) | null} */
+  #due = null;
 
   /**
    * @param {import("../session.js").Session} session
@@ -79,6 +81,7 @@ export class Console {
 
   close() {
     this.sleep();
+    this.#due = null;
     this.#left.abort();
     this.#leaving.abort();
   }
@@ -90,6 +93,18 @@ export class Console {
     this.#polledAt = this.#healthAt = 0;
     if (this.#moved) this.#onHash();
     else this.#tick();
+    const due = this.#due;
+    this.#due = null;
+    due?.();
+  }
+
+  /**
+   * Go on with what was begun: over a lock screen nothing opens, whatever answer arrives.
+   * @param {() => void} act
+   */
+  whenAwake(act) {
+    if (this.#awake) act();
+    else this.#due = act;
   }
 
   sleep() {
@@ -213,7 +228,7 @@ export class Console {
       const worst = health.findings.filter((/** @type {any} */ each) => each.state !== "ok");
       const bad = worst.some((/** @type {any} */ each) => each.state === "bad");
       pill.className = `badge ops-pill push ${bad ? "badge-bad" : worst.length ? "badge-warn" : "badge-good"}`;
-      fill(pill, h("span", { class: "dot", "aria-hidden": "true" }), worst.length ? (worst.length > 1 ? `${worst.length} to look at` : `See ${worst[0].name}`) : "All well");
+      fill(pill, h("span", { class: "dot", "aria-hidden": "true" }), worst.length ? (worst.length > 1 ? `${worst.length} to look at` : `See ${worst[0].name}`) : "Stores well");
     } catch (error) {
       if (isOver(error)) return;
       pill.className = "badge ops-pill push badge-bad";

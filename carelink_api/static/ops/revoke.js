@@ -16,6 +16,14 @@ const spare = (/** @type {number} */ count) => count + Math.max(10, Math.ceil(co
  */
 export async function chooseAndRevoke(board) {
   const { sessions } = await board.ask("/api/ops/numbers/").catch(() => ({ sessions: { by_unit: [] } }));
+  board.whenAwake(() => choose(board, sessions));
+}
+
+/**
+ * @param {Console} board
+ * @param {any} sessions  the numbers of them
+ */
+function choose(board, sessions) {
   /** @type {[string, Selection, string][]} */
   const choices = [
     ...sessions.by_unit.map((/** @type {any} */ unit) => [`Unit: ${unit.name}`, { unit_id: unit.id }, `everybody of ${unit.name}`]),

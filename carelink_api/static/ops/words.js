@@ -47,6 +47,7 @@ export const EVENTS = {
   "user:erased": "Account erased",
   "unit:created": "Unit created",
   "unit:changed": "Unit changed",
+  "unit:refused": "Look at the units refused",
   "unit:sessions_refused": "Sessions of a unit: refused",
   "shift:created": "Shift created",
   "shift:changed": "Shift changed",

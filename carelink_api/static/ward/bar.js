@@ -3,6 +3,7 @@
 import { ask, h, toast } from "../ui.js";
 import { findPatient } from "./glass.js";
 import { showSessions } from "./sessions.js";
+import { admitSomebody } from "./stay.js";
 
 /** @param {import("./desk.js").Desk} desk */
 export function bar(desk) {
@@ -48,7 +49,10 @@ function menu(desk) {
     ["Log out", () => leave(desk, () => session.logout())],
   ];
   if (["doctor", "nurse"].includes(user.user_type))
-    entries.unshift(["Find a record by MRN", () => findPatient(desk)]);
+    entries.unshift(
+      ["Find a record by MRN", () => findPatient(desk)],
+      ["Admit somebody new", () => admitSomebody(desk)],
+    );
   const list = h(
     "div",
     { class: "menu-list card", hidden: true },

@@ -1,12 +1,16 @@
 // One chart: who it is, how the vital signs went, notes, handoff, and who looks after the patient.
 
 import { clockTime, date, dayTime, explain, fill, h } from "../ui.js";
+import { accessLog } from "./access_log.js";
 import { isOver } from "./api.js";
 import { years } from "./board_table.js";
 import { notes, pending, team } from "./chart_parts.js";
 import { giveBack, showGlass } from "./glass.js";
 import { giveHandoff, recordSigns, writeNote } from "./records.js";
+import { discharge, isHere, place, take } from "./stay.js";
 import { trends } from "./trends.js";
+import { showValues } from "./values.js";
+import { visits } from "./visits.js";
 import { BASES } from "./words.js";
 
 /** @typedef {{id: number, name: string}} Person */
@@ -14,10 +18,10 @@ import { BASES } from "./words.js";
  *   given_by: Person, given_at: string}} Handoff */
 /** @typedef {{id: number, category: string, text: string, because: string | null, number: number, created_at: string,
  *   signed_by: Person, signed_at: string}} Note */
-/** @typedef {{patient: import("./board.js").Patient, basis: string, break_glass: {id: number, expires_at: string} | null,
+/** @typedef {{patient: import("./board.js").Patient & {version: number}, appointments: import("./visits.js").Visit[], basis: string, break_glass: {id: number, expires_at: string} | null,
  *   may: string[], since: string, until: string, trends: import("./trends.js").Trend[], notes: Note[],
  *   owner: Person | null, pending_handoff: Handoff | null, care_team: (Person & {role: string})[]}} Chart */
-/** @typedef {{desk: import("./desk.js").Desk, chart: Chart, again: () => Promise<void>, redraw: () => void}} Shown */
+/** @typedef {{desk: import("./desk.js").Desk, chart: Chart, again: () => Promise<void>, redraw: () => unknown}} Shown */
 
 const EVERY_MS = 60_000;
 /** What a draft is called, by the button that begins it. @type {Record<string, string>} */
@@ -31,6 +35,8 @@ const DRAFTS = { record: "signs", write: "note", give: "handoff" };
  */
 export function showChart(desk, main, patientId, signal) {
   let hours = 24;
+  /** @type {Shown | null} */
+  let latest = null;
   document.title = "CareLink – chart";
   fill(
     main,
@@ -49,8 +55,8 @@ export function showChart(desk, main, patientId, signal) {
         background,
         signal,
       });
-      const shown = { desk, chart, again: refresh, redraw: () => draw(shown) };
-      draw(shown);
+      latest = { desk, chart, again: refresh, redraw: () => latest && draw(latest) };
+      draw(latest);
     } catch (error) {
       if (!isOver(error)) refuse(error);
     }
@@ -78,7 +84,7 @@ export function showChart(desk, main, patientId, signal) {
           { class: "stack", "aria-label": "Vital signs" },
           trends(shown.chart, hours, choose),
         ),
-        h("div", { class: "stack" }, notes(shown), team(shown)),
+        h("div", { class: "stack" }, notes(shown), visits(shown), team(shown), accessLog(shown)),
       ),
     );
     scrollTo(0, at);
@@ -144,22 +150,13 @@ function closed(desk, patientId) {
 }
 
 /** @param {Shown} shown */
-function head({ desk, chart, again, redraw }) {
-  const { patient, may, owner } = chart;
+function head(shown) {
+  const { desk, chart } = shown;
+  const { patient, owner } = chart;
   const born = patient.birth_date
     ? `${date(patient.birth_date)} (${years(patient.birth_date, desk.session.now())})`
     : "unknown";
-  const may_ = (/** @type {string} */ what) => may.includes(what);
-  const hand =
-    may_("hand_over") &&
-    !chart.pending_handoff &&
-    (!owner || owner.id === desk.user.id || may_("take_over"));
-  /** @type {[string, string, string, () => Promise<unknown>][]} */
-  const acts = [];
-  if (may_("write"))
-    acts.push(["record", "Record vital signs", "button-primary", () => recordSigns(desk, patient)]);
-  if (may_("write")) acts.push(["write", "Write note", "", () => writeNote(desk, patient)]);
-  if (hand) acts.push(["give", "Hand over", "", () => giveHandoff(desk, patient)]);
+  const buttons = actsOf(shown).map((act) => actButton(shown, act));
   return h(
     "header",
     { class: "card chart-head" },
@@ -184,30 +181,51 @@ function head({ desk, chart, again, redraw }) {
         ),
       ),
     ),
-    acts.length > 0 &&
-      h(
-        "div",
-        { class: "row chart-acts" },
-        acts.map(([id, text, way, act]) =>
-          h(
-            "button",
-            {
-              id: `act-${id}`,
-              class: `button ${way}`,
-              type: "button",
-              on: {
-                click: async () => {
-                  if (await act()) await again();
-                  else redraw();
-                },
-              },
-            },
-            text,
-            desk.drafts.has(`${DRAFTS[id]} ${patient.id}`) &&
-              h("span", { class: "badge badge-warn" }, "draft"),
-          ),
-        ),
-      ),
+    buttons.length > 0 && h("div", { class: "row chart-acts" }, buttons),
+  );
+}
+
+/** @typedef {[id: string, text: string, way: string, act: () => Promise<unknown>]} Act */
+
+/**
+ * Return what one may do with the record now, what is done most first.
+ * @param {Shown} shown
+ * @returns {Act[]}
+ */
+function actsOf(shown) {
+  const { desk, chart } = shown;
+  const { patient, owner, may } = chart;
+  const may_ = (/** @type {string} */ what) => may.includes(what);
+  const answers = !owner || owner.id === desk.user.id || may_("take_over");
+  const here = isHere(patient);
+  /** @type {(Act | false)[]} */
+  const acts = [
+    may_("write") && ["record", "Record vital signs", "button-primary", () => recordSigns(desk, patient)],
+    may_("write") && ["write", "Write note", "", () => writeNote(desk, patient)],
+    !owner && here && may_("take_over") && ["take", "Take", "", () => take(shown)],
+    may_("hand_over") && here && !chart.pending_handoff && answers && ["give", "Hand over", "", () => giveHandoff(desk, patient)],
+    ["values", "Values", "button-quiet", () => showValues(shown)],
+    may_("open") && ["place", here ? "Move" : "Admit again", "button-quiet", () => place(shown)],
+    may_("open") && here && ["discharge", "Discharge", "button-quiet", () => discharge(shown)],
+  ];
+  return acts.filter((each) => each !== false);
+}
+
+/**
+ * @param {Shown} shown
+ * @param {Act} act
+ */
+function actButton({ desk, chart, again, redraw }, [id, text, way, act]) {
+  const click = async () => {
+    if (await act()) await again();
+    else redraw();
+  };
+  return h(
+    "button",
+    { id: `act-${id}`, class: `button ${way}`, type: "button", on: { click } },
+    text,
+    desk.drafts.has(`${DRAFTS[id]} ${chart.patient.id}`) &&
+      h("span", { class: "badge badge-warn" }, "draft"),
   );
 }
 

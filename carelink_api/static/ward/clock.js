@@ -3,7 +3,7 @@
 import { $, ago, clockTime, duration, fill, h } from "../ui.js";
 import { isOver } from "./api.js";
 
-/** @typedef {{starts_at: string, ends_at: string, unit: {name: string}, in_charge: boolean}} Shift */
+/** @typedef {{starts_at: string, ends_at: string, unit: {id: number, name: string}, in_charge: boolean}} Shift */
 
 const MINUTE = 60_000;
 /** An end further away than this has been moved since it was warned of. */
@@ -23,6 +23,11 @@ export class ShiftClock {
   constructor(desk) {
     this.#desk = desk;
     this.element = h("div", { class: "clock" });
+  }
+
+  /** The unit of the present shift, where it is known. */
+  get unit() {
+    return this.#shift?.unit ?? null;
   }
 
   /** Ask how much is left, and of which shift; that is no activity of the user's. */

@@ -1,0 +1,42 @@
+"""Use case: take a patient whom nobody answers for.
+
+So came who was admitted when no nurse was on shift. The patient's row is locked: of two who take at
+once, one does.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session as Sql
+
+from ...audit.events import Event
+from ...errors import Conflict
+from ...sessions.claims import AccessClaims
+from ..access import Action
+from ..accessing import accessing
+from ..owning import answer_for
+from ..patients.service import NotAdmitted
+from ..record_models import PatientOwner
+from .listing import Shown, owner_of
+
+
+class HasOwner(Conflict):
+    code, title = "has_owner", "Has an owner"
+    detail = "A nurse answers for this patient already; they hand over."
+
+
+def take(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime) -> Shown:
+    """Answer for the patient from now on; again changes nothing.
+
+    Raises as `Access.chart`, NotAdmitted, HasOwner, Unavailable.
+    """
+    with accessing(sql, viewer, Event.OWNER_TAKEN, now=now) as access:
+        patient = access.chart(patient_id, Action.TAKE_OVER)
+        if not patient.is_admitted:
+            raise NotAdmitted()
+        known = sql.get(PatientOwner, patient_id)
+        if known is None:
+            answer_for(sql, patient_id, viewer.user_id, now)
+            sql.flush()
+        elif known.user_id != viewer.user_id:
+            raise HasOwner()
+        return owner_of(sql, patient)
