@@ -21,6 +21,7 @@ from carelink_api.config import PREFIX, Settings
 from carelink_api.extensions import db
 from tests.auth_helper import Auth
 from tests.engines import share_compiled_statements
+from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.servers import ApiServer, PostgresServer, ValkeyServer
 from tests.stores import PostgresStore, SqliteStore, Store
 from tests.tracing import pytest_runtest_protocol as pytest_runtest_protocol

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from coverage import Coverage
 
+from tests.order import folder
+
 FOLDERS = ("browser", "e2e", "faults", "fuzz", "model", "production", "ward_shift")
 
 
@@ -27,7 +29,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _repeats(item: pytest.Item) -> bool:
-    if item.path.relative_to(item.config.rootpath).parts[1] in FOLDERS:
+    if folder(item) in FOLDERS:
         return True
     given = getattr(item, "callspec", None)
     on_one_only = any(

@@ -6,22 +6,17 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from tests.auth.helpers import SQLITE, Door, Forger, assert_all_refused, encoded
 from tests.auth_helper import Auth
+from tests.fuzz import bounds
 
 pytestmark = SQLITE
 
-bounded = settings(
-    max_examples=200,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+bounded = bounds.bounded(200)
 
 
 def me_with(client: FlaskClient, header: str) -> TestResponse:

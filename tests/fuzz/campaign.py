@@ -72,15 +72,18 @@ def run(
     aliases: bool = False,
     token_endpoints_only: bool = False,
     every_bound: bool = True,
+    bounds_of_all: bool = True,
     examples: int = 5,
     **checks: dict[str, Any],
 ) -> Report:
     """Fuzz the server by the document that it serves; as a stranger where there is no person.
 
-    `every_bound` tries each bound of each field (the coverage phase). `checks` relaxes some for
-    the whole campaign, as the file does for one operation, where both then hold.
+    `every_bound` tries each bound of each field (the coverage phase), without `bounds_of_all` only
+    of what gives and takes tokens. `checks` relaxes some for the whole campaign, as the file does
+    for one operation, where both then hold.
     """
-    schema = schemathesis.openapi.from_dict(_document(server), config=_config(examples, checks))
+    config = _config(examples, checks, bounds_of_all=bounds_of_all)
+    schema = schemathesis.openapi.from_dict(_document(server), config=config)
     schema.config.update(base_url=server.url)
     schema.config.phases.coverage.enabled = every_bound
     if not aliases:
@@ -117,13 +120,16 @@ def _document(server: ApiServer) -> dict[str, Any]:
     return document
 
 
-def _config(examples: int, checks: dict[str, Any]) -> SchemathesisConfig:
+def _config(examples: int, checks: dict[str, Any], *, bounds_of_all: bool) -> SchemathesisConfig:
     given = tomllib.loads(CONFIG.read_text())
     given["generation"] |= {"max-examples": examples * TIMES, "deterministic": SAME_EACH_TIME}
     for operation in given["operations"]:
         for name, check in operation["checks"].items():
             of_all = checks.get(name, {}).get("expected-statuses", [])
             check["expected-statuses"] = [*check["expected-statuses"], *of_all]
+    if not bounds_of_all:
+        without = {"coverage": {"enabled": False}}
+        given["operations"].append({"exclude-tag": "auth", "phases": without})
     checks = given["checks"] | checks
     return SchemathesisConfig.from_dict(given | {"seed": SEED, "checks": checks})
 

@@ -134,7 +134,10 @@ def ward(make_ward: Callable[..., Ward]) -> Ward:
 
 @SQLITE
 def test_a_stranger_finds_nothing(ward: Ward) -> None:
-    report = campaign.run(ward.server, None, aliases=True, positive_data_acceptance=STRANGER)
+    """Without a token nobody comes as far as another field's bounds: those are tried below."""
+    report = campaign.run(
+        ward.server, None, aliases=True, bounds_of_all=False, positive_data_acceptance=STRANGER
+    )
     ward.assert_unharmed(report)
     assert set(report.phases) >= PHASES
     assert report.total(200) == report.statuses["jwks"][200]

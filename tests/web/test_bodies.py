@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 import redis
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session as Sql
 
 from tests.auth.helpers import SQLITE, events
 from tests.auth_helper import Auth
+from tests.fuzz.bounds import bounded
 from tests.web.test_errors import problem
 
 pytestmark = SQLITE
@@ -137,26 +138,14 @@ fields = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=150,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@bounded(150)
 @given(path=st.sampled_from(POSTS), body=st.dictionaries(fields, values, max_size=4) | values)
 def test_no_json_body_is_an_error_of_ours(path: str, body: Any, client: FlaskClient) -> None:
     response = client.post(path, json=body)
     assert response.status_code in (400, 401, 422)
 
 
-@settings(
-    max_examples=100,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@bounded(100)
 @given(path=st.sampled_from(POSTS), body=st.binary(max_size=200))
 def test_no_bytes_are_an_error_of_ours(path: str, body: bytes, client: FlaskClient) -> None:
     response = client.post(path, data=body, content_type=JSON)
