@@ -22,6 +22,7 @@ from carelink_api.extensions import db
 from tests.auth_helper import Auth
 from tests.engines import share_compiled_statements
 from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.patience import wait_for_redis, wait_for_slow_transactions
 from tests.servers import ApiServer, PostgresServer, ValkeyServer
 from tests.stores import PostgresStore, SqliteStore, Store
 from tests.tracing import pytest_runtest_protocol as pytest_runtest_protocol
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "settings(**overrides): settings of the fixture `app`")
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]  # the shell's settings are not the tests'
+    wait_for_slow_transactions()
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +140,7 @@ def settings(request: pytest.FixtureRequest, make_settings: MakeSettings) -> Set
 
 
 @pytest.fixture
-def make_app(make_settings: MakeSettings) -> Iterator[MakeApp]:
+def make_app(make_settings: MakeSettings, valkey: ValkeyServer) -> Iterator[MakeApp]:
     """Return an application with other settings, or a second worker on the same stores.
 
     No background threads run: call `app.extensions["carelink"].pulse.beat()` by hand.
@@ -146,9 +148,12 @@ def make_app(make_settings: MakeSettings) -> Iterator[MakeApp]:
     made: list[Flask] = []
 
     def make(settings: Settings | None = None, **overrides: Any) -> Flask:
-        app = create_app(settings or make_settings(**overrides), background=False)
+        settings = settings or make_settings(**overrides)
+        app = create_app(settings, background=False)
         made.append(app)
         share_compiled_statements(app)
+        if settings.redis_url == valkey.url:  # which no test breaks
+            wait_for_redis(app)
         return app
 
     yield make

@@ -20,14 +20,14 @@ while not flag.wait(0.01):
 
 
 def test_a_burst_of_signals_stops_a_loop() -> None:
-    for _ in range(5):
+    for _ in range(2):
         with subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
             for number in [signal.SIGTERM, signal.SIGINT] * 20:
                 os.kill(process.pid, number)
             # One that comes while the interpreter takes itself down ends it in the usual way.
-            assert process.wait(10) in (0, -signal.SIGTERM, -signal.SIGINT)
+            assert process.wait(60) in (0, -signal.SIGTERM, -signal.SIGINT)
 
 
 def test_waiting_ends_when_the_time_is_over() -> None:

@@ -28,6 +28,7 @@ from carelink_api.extensions import settings as current_settings
 from carelink_api.sessions.starting import Device, lock_user, start_session
 from carelink_api.shifts.rules import Duty
 from tests.conftest import TEST_SETTINGS, Travel, close
+from tests.engines import share_compiled_statements
 from tests.model.oracle import Story, Windows
 from tests.model.redis_under_fire import RedisUnderFire
 from tests.model.world import PROFILES, USERS, Worker, World, refusal
@@ -80,6 +81,7 @@ class Machine(RuleBasedStateMachine):
     def _make_worker(self) -> Flask:
         app = create_app(self._settings, background=False)
         self._made.append(app)
+        share_compiled_statements(app)
         return app
 
     def teardown(self) -> None:

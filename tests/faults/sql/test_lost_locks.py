@@ -4,16 +4,19 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from carelink_api import database
 from carelink_api.config import Settings
 from carelink_api.database import engine_options
+from tests import patience
 from tests.auth_helper import Auth
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("table", ["change_counter", "sessions"])
 def test_who_waits_for_the_lock_of_a_lost_worker_gets_it(
-    table: str, auth: Auth, settings: Settings
+    table: str, auth: Auth, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database, "IDLE_IN_TRANSACTION_MS", patience.IDLE_IN_TRANSACTION_MS)
     auth.create_user()
     pair = auth.tokens()
     uri = settings.sqlalchemy_database_uri
