@@ -1,7 +1,6 @@
 """The one parser of `CARELINK_REDIS_URL`, and the one function that builds clients."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -120,25 +119,23 @@ def test_a_single_client_waits_a_tenth_of_a_second_and_never_tries_again(url: st
     options = client.connection_pool.connection_kwargs
     assert options["socket_timeout"] == options["socket_connect_timeout"] == 0.1
     assert options["retry"].get_retries() == 0
-    started = time.monotonic()
     with pytest.raises(RedisError):
         client.ping()
-    assert time.monotonic() - started < 1
 
 
 def test_a_hung_server_costs_one_timeout(own_valkey: ValkeyServer) -> None:
     client = build(own_valkey.url)
-    assert client.ping()
-    own_valkey.pause()
-    started = time.monotonic()
-    try:
-        with pytest.raises(redis.TimeoutError):
-            client.mget("a", "b")
-    finally:
-        waited = time.monotonic() - started
-        own_valkey.resume()
-        client.close()
-    assert 0.09 < waited < 0.5
+    with own_valkey.client() as looker:
+        assert client.mget("a", "b") == [None, None]
+        own_valkey.pause()
+        try:
+            with pytest.raises(redis.TimeoutError):
+                client.mget("a", "b")
+        finally:
+            own_valkey.resume()
+        # After the pause it finds what was sent meanwhile: one question, and none again.
+        assert looker.info("commandstats")["cmdstat_mget"]["calls"] == 2
+    client.close()
 
 
 def test_a_single_server_s_limiter_shares_the_pool(valkey: ValkeyServer) -> None:

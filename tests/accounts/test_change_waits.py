@@ -1,7 +1,6 @@
 """A change of an account that has to wait for its new unit's row."""
 
 import threading
-import time
 
 import psycopg
 import pytest
@@ -12,6 +11,7 @@ from carelink_api.clock import now
 from carelink_api.extensions import db
 from carelink_api.sessions.accounts import change_user
 from tests.auth_helper import EMAIL, Auth
+from tests.processes import wait_for
 
 _WAITS = (
     "SELECT count(*) FROM pg_stat_activity"
@@ -48,7 +48,4 @@ def _move_to_ward_4(app: Flask) -> int:
 
 
 def _wait_for_a_waiter(holder: psycopg.Connection) -> None:
-    until = time.monotonic() + 10
-    while holder.execute(_WAITS).fetchone() == (0,):
-        assert time.monotonic() < until, "the change does not wait"
-        time.sleep(0.01)
+    wait_for(lambda: holder.execute(_WAITS).fetchone() != (0,), "the change to wait")

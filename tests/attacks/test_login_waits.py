@@ -1,7 +1,6 @@
 """A login that has to wait for the row of its user."""
 
 import threading
-import time
 
 import psycopg
 import pytest
@@ -9,6 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.auth_helper import EMAIL, Auth
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 _WAITS = (
@@ -52,7 +52,4 @@ def _login_while(app: Flask, mover: psycopg.Connection) -> TestResponse:
 
 
 def _wait_for_a_waiter(mover: psycopg.Connection) -> None:
-    until = time.monotonic() + 10
-    while mover.execute(_WAITS).fetchone() == (0,):
-        assert time.monotonic() < until, "the login does not wait"
-        time.sleep(0.01)
+    wait_for(lambda: mover.execute(_WAITS).fetchone() != (0,), "the login to wait")

@@ -179,7 +179,7 @@ def _last(api: Api, access: str, answered_at: float) -> float:
             refusals += 1
         return refusals == 10
 
-    wait_for(refused_for_good, "a worker to refuse an ended session", 10)
+    wait_for(refused_for_good, "a worker to refuse an ended session")
     return accepted - answered_at
 
 

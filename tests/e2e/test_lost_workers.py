@@ -24,7 +24,7 @@ def kill_workers(server: ApiServer, pids: list[int]) -> None:
         running = server.worker_pids()
         return len(running) == server.workers and not set(running) & set(pids)
 
-    wait_for(all_replaced, "successors", 20)
+    wait_for(all_replaced, "successors")
 
 
 def patiently(call: Callable[[], httpx.Response]) -> httpx.Response:
@@ -38,7 +38,7 @@ def patiently(call: Callable[[], httpx.Response]) -> httpx.Response:
             return False
         return True
 
-    wait_for(has_answered, "an answer", 20)
+    wait_for(has_answered, "an answer")
     return answers[0]
 
 

@@ -168,4 +168,4 @@ def test_workers_use_redis_again_when_it_is_back(ward: Ward, api: Api) -> None:
             after = client.info("commandstats").get("cmdstat_mget", {}).get("calls", 0)
         return bool(after - before == len(ward.workers))
 
-    wait_for(redis_is_asked, "every breaker to close", 10)
+    wait_for(redis_is_asked, "every breaker to close")

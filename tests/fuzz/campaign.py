@@ -1,5 +1,6 @@
 """A campaign: Schemathesis against one running server, as one person, and what it has found."""
 
+import gc
 import json
 import tomllib
 from collections import Counter, defaultdict
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.transport import Response
@@ -95,7 +97,15 @@ def run(
     report = Report()
     for event in from_schema(schema).execute():
         _take_in(report, event)
+    _hang_up()
     return report
+
+
+def _hang_up() -> None:
+    """Close the connections that the engine leaves open, or another test would stumble on them."""
+    for found in gc.get_objects():
+        if issubclass(type(found), requests.Session):
+            found.close()
 
 
 def _take_in(report: Report, event: events.EngineEvent) -> None:

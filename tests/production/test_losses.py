@@ -32,7 +32,7 @@ def end_one_worker(replica: Replica) -> None:
         running = set(replica.worker_pids())
         return len(running) == replica.workers and min(before) not in running
 
-    wait_for(replaced, "a successor", 60)
+    wait_for(replaced, "a successor")
 
 
 def once(call: Callable[[], httpx.Response], tab: Tab) -> Callable[[], httpx.Response]:

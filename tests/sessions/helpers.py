@@ -1,6 +1,7 @@
 """Rows, parts and stoppable threads for the tests of the core."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -158,13 +159,24 @@ class CountedPulse(Pulse):
         return super().beat()
 
 
+class CountedCondition(threading.Condition):
+    """A condition that counts who has waited for it."""
+
+    waits = 0
+
+    def wait_for(self, predicate: Callable[[], object], timeout: float | None = None) -> bool:
+        self.waits += 1
+        return bool(super().wait_for(predicate, timeout))
+
+
 class EndingPulseThread(PulseThread):
-    """A pulse's thread that ends with the test."""
+    """A pulse's thread that ends with the test, and counts who has waited for its beat."""
 
     def __init__(self, pulse: CountedPulse) -> None:
         super().__init__(pulse)
         self.pulse = pulse
         self.running = 0
+        self._beaten = self.beaten = CountedCondition()
 
     def _run(self) -> None:
         self.running += 1

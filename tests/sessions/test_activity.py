@@ -279,8 +279,8 @@ def test_the_thread_writes_what_is_wanted_and_probes_the_denylist(
     thread = EndingActivityThread(log)
     thread.ensure_running()
     log.note(sids[0], 1, start, active=True)
-    wait_for(lambda: row_of(sql, sids[0]).used_generation == 1, "the receipt", 5)
+    wait_for(lambda: row_of(sql, sids[0]).used_generation == 1, "the receipt")
     assert thread.probes > 0
     thread.over = True
     log.wanted.set()
-    wait_for(lambda: thread.ended, "the thread", 5)
+    wait_for(lambda: thread.ended, "the thread")

@@ -85,7 +85,7 @@ def logged_in(api: Api, account: Account) -> dict[str, Any]:
             assert int(answers[-1].headers["Retry-After"]) >= 1
         return answers[-1].status_code != 503
 
-    wait_for(is_let_in, "a login", 60)
+    wait_for(is_let_in, "a login")
     return granted(answers[-1])
 
 
@@ -131,7 +131,7 @@ class Crowd:
             return [each for each in answers if each.call == call and each.status in statuses]
 
         try:
-            wait_for(lambda: all(len(found(tab)) >= count for tab in self.tabs), "answers", 60)
+            wait_for(lambda: all(len(found(tab)) >= count for tab in self.tabs), "answers")
         except TimeoutError as error:
             raise AssertionError(f"{call}: no {statuses} but {self.statuses(call, now)}") from error
         return max(found(tab)[0].ended_at for tab in self.tabs) - now

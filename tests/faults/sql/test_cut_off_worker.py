@@ -75,7 +75,7 @@ def accepted_for(far: Api, access: str, since: float, then: int) -> float:
             others = others + 1 if seen.status == then else 0
         return others == SURE
 
-    wait_for(settled, f"{then} from the worker that is cut off", 30)
+    wait_for(settled, f"{then} from the worker that is cut off")
     return accepted - since
 
 
@@ -99,7 +99,7 @@ def test_a_worker_that_is_cut_off_accepts_nothing_revoked_after_a_second(
     healthy, ended = (elsewhere.tokens(own_account) for _ in range(2))
     for pair in (healthy, ended):
         # A connection that an earlier cut has ended is found out by the request that takes it.
-        wait_for(partial(is_served, far, pair["access"]), "a worker that knows the session", 30)
+        wait_for(partial(is_served, far, pair["access"]), "a worker that knows the session")
     with Load(partial(far.me, healthy["access"])) as load:
         try:
             cut(ways.get(what, [way_to_redis, way_to_sql]), how)
@@ -112,9 +112,9 @@ def test_a_worker_that_is_cut_off_accepts_nothing_revoked_after_a_second(
             for way in (way_to_redis, way_to_sql):
                 way.mend()
         mended_at = time.monotonic()
-        wait_for(partial(is_served, far, healthy["access"]), "the worker again", 30)
+        wait_for(partial(is_served, far, healthy["access"]), "the worker again")
         back = time.monotonic() - mended_at
-        wait_for(lambda: far.refresh(healthy["refresh"]).status_code == 200, "a refresh", 30)
+        wait_for(lambda: far.refresh(healthy["refresh"]).status_code == 200, "a refresh")
         load.wait_for_more()
         assert refused(far.me(ended["access"])) == "revoked"
     slowest = max(seen.response.elapsed.total_seconds() for seen in load.seen)

@@ -1,0 +1,32 @@
+"""How long the machine has kept this process waiting: what a measured time may be longer by."""
+
+import threading
+import time
+from typing import Self
+
+_STEP_SECONDS = 0.01
+
+
+class Stalls:
+    """Watches, from `with` until its end, for pauses in which nothing of this process ran."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        """In seconds."""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        before = time.monotonic()
+        while not self._over.wait(_STEP_SECONDS):
+            now = time.monotonic()
+            self.longest = max(self.longest, now - before - _STEP_SECONDS)
+            before = now
