@@ -27,6 +27,8 @@ from .ops.api.numbers import EXTENSION as MINUTE_COUNTS
 from .ops.api.numbers import MinuteCounts
 from .ops.api.routes import bp as operations_blueprint
 from .ops.docs_page import bp as docs_blueprint
+from .ops.live_counts import EXTENSION as LIVE_COUNTS
+from .ops.live_counts import LiveCounts
 from .ops.metrics_page import bp as metrics_blueprint
 from .ops.pages import bp as pages_blueprint
 from .ops.routes import bp as ops_blueprint
@@ -112,6 +114,7 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable
 
     app.extensions[auth_tokens.EXTENSION] = tokens
     app.extensions[MINUTE_COUNTS] = MinuteCounts()
+    app.extensions[LIVE_COUNTS] = LiveCounts()
     app.extensions[PASSWORDS] = PasswordHasher(settings)
     app.extensions[RUNTIME] = Runtime(
         denylist=denylist,

@@ -1,16 +1,29 @@
 """What every table and transaction shares: the typed base, UTC times, SQLite's manners."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from ipaddress import ip_address, ip_network
+from typing import Any, cast
 
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, event
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    any_,
+    create_engine,
+    event,
+    literal,
+)
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 SQLITE_BUSY_MS = 5000
+ADDRESS_WITHIN = "carelink_address_within"
 _BEGIN = "sqlite_begin"
 _IMMEDIATE = "BEGIN IMMEDIATE"
 
@@ -121,6 +134,15 @@ def _on_connect(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    connection.create_function(ADDRESS_WITHIN, 2, _address_within, deterministic=True)
+
+
+def _address_within(address: str, network: str) -> bool:
+    """Answer as PostgreSQL's `inet <<= inet` does; False for what is no address."""
+    try:
+        return ip_address(address) in ip_network(network)
+    except ValueError:
+        return False
 
 
 @event.listens_for(Engine, "begin")
@@ -153,3 +175,10 @@ def writing(sql: Session) -> Iterator[Session]:
     except BaseException:
         sql.rollback()
         raise
+
+
+def one_of(sql: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
+    """Express that a text column is one of very many values, without a parameter for each."""
+    if sql.get_bind().dialect.name == "postgresql":
+        return cast(ColumnElement[bool], column == any_(literal(values, ARRAY(String))))
+    return cast(ColumnElement[bool], column.in_(values))

@@ -5,6 +5,7 @@ per request, and a retried write may land after the answer. Primaries only: a la
 would accept a revoked token.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -19,7 +20,7 @@ from redis.sentinel import Sentinel
 from .config import UnsafeSettings
 from .redis_cluster import STORE_ERRORS as STORE_ERRORS
 from .redis_cluster import Cluster, ClusterLimits
-from .redis_lookup import LookupRedis
+from .redis_lookup import LookupRedis, NewEntry
 
 REQUEST_TIMEOUT_SECONDS = 0.1
 Client = redis.Redis
@@ -132,6 +133,20 @@ def primaries(client: Client) -> dict[str, Client]:
     """
     cluster: object = client
     return cluster.primaries() if isinstance(cluster, Cluster) else {"redis": client}
+
+
+def set_new(client: Client, entries: Sequence[NewEntry]) -> None:
+    """Set each key that is not there yet, until a time: one round trip to each node.
+
+    Raises RedisError, RedisClusterException.
+    """
+    if isinstance(client, LookupRedis):
+        client.set_new(entries)
+        return
+    with client.pipeline(transaction=False) as pipe:
+        for key, value, until in entries:
+            pipe.set(key, value, exat=until, nx=True)
+        pipe.execute()
 
 
 def refresh(client: Client) -> None:

@@ -1,19 +1,26 @@
-"""A Redis client whose `MGET`, the question of every request, skips the connection pool.
+"""A Redis client in which two things cost less than the library's way.
 
-Borrowing a connection, asking the socket whether it is still good, giving it back and what the
-library measures meanwhile cost more than the answer. Each thread keeps a connection instead.
+`MGET`, the question of every request, skips the connection pool: borrowing a connection, asking the
+socket whether it is still good, giving it back and what the library measures meanwhile cost more
+than the answer. Each thread keeps a connection instead. And entries that are written by the
+thousand skip the pipeline, which takes six times the CPU.
 """
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import ResponseError
+
+NewEntry = tuple[str, str, int]
+"""Key, value, and the second at which it goes."""
 
 
 class LookupRedis(redis.Redis):
-    """Like its base; only `mget` differs, and only in its price."""
+    """Like its base; `mget` differs only in its price."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -37,6 +44,22 @@ class LookupRedis(redis.Redis):
         own.connection, own.pid = fresh, os.getpid()
         own.primary = self._primary() and (fresh.host, fresh.port)
         return _ask(own, keys)
+
+    def set_new(self, entries: Sequence[NewEntry]) -> None:
+        """Set each key that is not there yet, until a time: one round trip. Raises RedisError."""
+        pool = self.connection_pool
+        connection: Any = pool.get_connection()  # untyped
+        try:
+            connection.send_packed_command((b"".join(map(_set_new, entries)),))
+            answers = [_answer(connection) for _ in entries]  # read all, or the next one gets these
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
 
     def _is_good(self, own: "_Own") -> bool:
         """Say whether it is neither a parent's socket nor one to a primary that was demoted.
@@ -64,6 +87,18 @@ def _ask(own: _Own, keys: Any) -> Any:
         own.connection.disconnect()
         own.connection = None
         raise
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:  # of this command only
+        return error
+
+
+def _set_new(entry: NewEntry) -> bytes:
+    parts = (b"SET", entry[0].encode(), entry[1].encode(), b"EXAT", b"%d" % entry[2], b"NX")
+    return b"*6\r\n" + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
 
 
 def _mget(keys: Any) -> bytes:

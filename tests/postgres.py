@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ NOBODY = 65534
 class PostgresServer(Server):
     """PostgreSQL on a unix socket, without fsync; superuser `postgres`, no password."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, config: Mapping[str, str] | None = None) -> None:
         super().__init__()
+        self.config = dict(config or {})
         self.data = self.folder / "data"
         self._as = _unprivileged()
         if self._as:
@@ -43,7 +45,7 @@ class PostgresServer(Server):
             "full_page_writes": "off",
             "max_wal_senders": "0",
             "wal_level": "minimal",
-        }
+        } | self.config
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self._spawn(self._bin / "postgres", "-D", self.data, *arguments, **self._as)
         self._wait_until(self.answers)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Select, Table, insert, literal
 from sqlalchemy.orm import Session as Sql
 
 from .. import metrics, web
 from .events import Event, Outcome
-from .models import AuditedPatient, AuditEvent
+from .models import AuditedPatient, AuditEvent, salt_of_row
 
 _INSERT = insert(cast(Table, AuditEvent.__table__))
 _INSERT_ABOUT_PATIENTS = _INSERT.returning(AuditEvent.id)
@@ -45,6 +45,28 @@ def record(
     event_id = connection.execute(_INSERT_ABOUT_PATIENTS, values).scalar_one()
     about = [{"patient_id": each, "event_id": event_id} for each in sorted(set(patient_ids))]
     connection.execute(_INSERT_PATIENTS, about)
+
+
+def record_each(
+    sql: Sql,
+    event: Event,
+    about: Select[int, str],
+    count: int,
+    *,
+    outcome: Outcome = Outcome.SUCCESS,
+    jti: str | None = None,
+    **shared: Any,
+) -> None:
+    """Insert one event for each of the `count` rows of `about` (user id, `sid`): one statement.
+
+    `shared` is what `event_values` takes.
+    """
+    values = event_values(event, outcome=outcome, **shared) | {"jti": jti}
+    metrics.count_event(event, outcome, count)
+    columns = AuditEvent.__table__.c
+    told = [literal(value, columns[name].type) for name, value in values.items()]
+    rows = about.add_columns(salt_of_row(), *told)
+    sql.execute(_INSERT.from_select(["user_id", "sid", "salt", *values], rows))
 
 
 def event_values(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import click
 from sqlalchemy import ColumnElement, func, select
@@ -12,8 +12,11 @@ from .. import clock
 from ..accounts import service
 from ..accounts.models import Unit, User, UserType
 from ..extensions import db, settings
+from ..session_profiles import ProfileName
+from ..sessions.addresses import parse_range
 from ..sessions.models import Session, live_at
 from ..sessions.revoking import Selection, count_selected, revoke
+from . import revocation_runs
 from .output import (
     CLI_ACTOR,
     PENDING,
@@ -72,6 +75,8 @@ def list_live(email: str | None, unit: str | None, user_type: str | None, as_jso
 @user_option
 @unit_option
 @type_option
+@click.option("--profile", type=click.Choice(get_args(ProfileName)), help="Of this profile.")
+@click.option("--address", metavar="CIDR", help="Begun in this range, as 10.20.0.0/16.")
 @click.option("--all", "everyone", is_flag=True, help="Of everybody.")
 @click.option("--reason", "why", required=True, help="Why, for the audit trail.")
 @click.option("--dry-run", is_flag=True, help="Only say how many it would end.")
@@ -80,7 +85,10 @@ def list_live(email: str | None, unit: str | None, user_type: str | None, as_jso
 def revoke_selected(
     why: str, dry_run: bool, yes: bool, as_json: bool, **chosen: str | bool | None
 ) -> None:
-    """End sessions: every token of them is refused at once."""
+    """End sessions: every token of them is refused at once.
+
+    Whoever kills it runs the same command again: it goes on, and says what was done before.
+    """
     why = checked_reason(why)
     sql = db.session()
     selection = _existing_selection(sql, _selection(chosen))
@@ -96,20 +104,32 @@ def revoke_selected(
 
 
 def _revoke_all(sql: Sql, selection: Selection, why: str, selected: int, as_json: bool) -> None:
-    ended, pending = 0, False
-    batches = revoke(sql, selection, why, now=clock.now(), actor=CLI_ACTOR)
+    run = revocation_runs.begin(sql, selection, why, selected, now=clock.now())
+    before = revocation_runs.ended_before(sql, run)
+    ended, pending, begun = 0, False, clock.monotonic()
+    batches = revoke(sql, selection, why, now=clock.now(), actor=CLI_ACTOR, run=run.id)
     with progress_bar() as progress:
         bar = progress.add_task("Ending sessions", total=selected)
         try:
             for batch in batches:
-                ended += batch.ended
-                pending = pending or not batch.redis_knows
+                ended, pending = ended + batch.ended, not batch.redis_knows
                 progress.update(bar, completed=ended, total=max(selected, ended))
         except KeyboardInterrupt:
             raise click.ClickException(_stopped(sql, selection, ended)) from None
-    result = {"selected": selected, "ended": ended, "pending": pending, "dry_run": False}
+    revocation_runs.finish(sql, run, now=clock.now(), ended=ended, remaining=0)
+    result = {"selected": selected, "ended": ended, "ended_before": before, "pending": pending,
+              "seconds": round(clock.monotonic() - begun, 1), "dry_run": False}  # fmt: skip
+    tell(_report(ended, before) + (PENDING if pending else ""), result, as_json)
+
+
+def _report(ended: int, before: int) -> str:
     words = f"Ended {_sessions(ended)}." if ended else "No live session matches; none was ended."
-    tell(words + (PENDING if pending else ""), result, as_json)
+    if before:
+        words += (
+            f" An earlier run of this command was cut off after {_sessions(before)}: "
+            f"{ended + before} in all."
+        )
+    return words
 
 
 def _stopped(sql: Sql, selection: Selection, ended: int) -> str:
@@ -126,7 +146,14 @@ def _selection(chosen: dict[str, Any]) -> Selection:
     """Return the one selection that was asked for. Raises UsageError for none or several."""
     given = {name: value for name, value in chosen.items() if value not in (None, False)}
     if len(given) != 1:
-        raise click.UsageError("Say one of --session, --user, --unit, --user-type and --all.")
+        raise click.UsageError(
+            "Say one of --session, --user, --unit, --user-type, --profile, --address and --all."
+        )
+    if "address" in given:
+        try:
+            return Selection(address_range=parse_range(given["address"]))
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
     return Selection(**given)
 
 
@@ -136,7 +163,7 @@ def _existing_selection(sql: Sql, selection: Selection) -> Selection:
     Raises UnknownUser, ValidationFailed, ClickException.
     """
     if selection.email is not None:
-        return Selection(email=service.get_user(sql, selection.email).email)
+        return Selection(user_id=service.get_user(sql, selection.email).id)
     if selection.unit is not None:
         return Selection(unit=service.get_unit(sql, selection.unit).name)
     if selection.sid is not None and not _is_known(sql, selection.sid):

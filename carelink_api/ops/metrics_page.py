@@ -1,29 +1,27 @@
 """`/metrics`: what the workers have counted, and what only the stores know, asked at the scrape."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
 from .. import clock, metrics
-from ..accounts.models import Unit, User
 from ..errors import NotFound
 from ..extensions import db, settings
 from ..redis_client import STORE_ERRORS
 from ..sessions.denylist import Denylist
-from ..sessions.models import Session, live_at
 from ..sessions.runtime import runtime
+from .live_counts import EXTENSION, LiveCount, LiveCounts
 from .redis_facts import Facts, nodes
 
 log = structlog.get_logger(__name__)
@@ -47,7 +45,7 @@ def scrape() -> Response:
     if metrics.FOLDER:
         _forget_dead_workers(Path(metrics.FOLDER))
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    registry.register(_Stores(db.session(), runtime().denylist))
+    registry.register(_Stores(db.session(), current_app.extensions[EXTENSION], runtime().denylist))
     counted = b"" if metrics.FOLDER else generate_latest(REGISTRY)
     return Response(counted + generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
@@ -57,6 +55,7 @@ class _Stores(Collector):
     """What a scrape asks of the stores; one that is down costs its own numbers, not the others."""
 
     sql: Sql
+    live: LiveCounts
     denylist: Denylist
 
     def collect(self) -> Families:
@@ -65,7 +64,7 @@ class _Stores(Collector):
         yield from _ask("redis", self._redis, *STORE_ERRORS)
 
     def _sessions(self) -> Families:
-        yield active_sessions(self.sql)
+        yield active_sessions(self.live.read(self.sql, clock.now()))
 
     def _redis(self) -> Families:
         found = nodes(self.denylist.client)
@@ -73,21 +72,13 @@ class _Stores(Collector):
             yield _of_nodes(f"carelink_redis_{name}", fact, about, found)
 
 
-def active_sessions(sql: Sql) -> GaugeMetricFamily:
-    """Count the sessions that go on, by user type and home unit, in one statement."""
+def active_sessions(counts: Sequence[LiveCount]) -> GaugeMetricFamily:
+    """Show the sessions that go on, by user type and home unit."""
     family = GaugeMetricFamily(
         "carelink_active_sessions", "Sessions that go on.", labels=("user_type", "unit")
     )
-    going_on = (
-        select(User.user_type, Unit.name, func.count())
-        .select_from(Session)
-        .join(User, User.id == Session.user_id)
-        .outerjoin(Unit, Unit.id == User.unit_id)
-        .where(*live_at(clock.now()))
-        .group_by(User.user_type, Unit.name)
-    )
-    for user_type, unit, count in sql.execute(going_on):
-        family.add_metric((user_type, unit or ""), count)
+    for count in counts:
+        family.add_metric((count.user_type, count.unit or ""), count.sessions)
     return family
 
 

@@ -46,29 +46,21 @@ def read_counter(connection: Connection) -> CounterRow:
     return connection.execute(select(*columns).where(ChangeCounter.id == 1)).one()
 
 
-def changes_after(connection: Connection, number: int) -> Sequence[ChangeRow]:
-    """Return every session that changed after `number`, oldest change first."""
-    return _read(connection, select(*_COLUMNS).where(Session.change_number > number))
+def stream_changes(connection: Connection, number: int) -> Iterator[Sequence[ChangeRow]]:
+    """Yield every session that changed after `number`, oldest change first."""
+    return _stream(connection, Session.change_number > number)
 
 
-def refused_since(connection: Connection, since: datetime) -> Sequence[ChangeRow]:
-    """Return every session refused from a time after `since`, or from a time ahead."""
-    return _read(connection, select(*_COLUMNS).where(Session.refuse_from > since))
-
-
-def refused_between(
+def stream_due(
     connection: Connection, after: datetime, until: datetime
-) -> Sequence[ChangeRow]:
-    """Return every session whose end, decided on earlier, has come due since."""
-    due = (Session.refuse_from > after, Session.refuse_from <= until)
-    return _read(connection, select(*_COLUMNS).where(*due))
+) -> Iterator[Sequence[ChangeRow]]:
+    """Yield every session whose end, decided on earlier, has come due since."""
+    return _stream(connection, Session.refuse_from > after, Session.refuse_from <= until)
 
 
 def stream_refused(connection: Connection, now: datetime) -> Iterator[Sequence[ChangeRow]]:
-    """Yield, a thousand at a time and in flat memory, the sessions that Redis should hold."""
-    query = select(*_COLUMNS).where(*_refused_at(now))
-    with connection.execution_options(yield_per=_STREAMED).execute(query) as result:
-        yield from result.partitions()
+    """Yield the sessions that Redis should hold."""
+    return _stream(connection, *_refused_at(now))
 
 
 def count_refused(sql: Sql, now: datetime) -> int:
@@ -82,5 +74,10 @@ def _refused_at(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return Session.refuse_from <= now, Session.latest_expires_at > now
 
 
-def _read(connection: Connection, query: _Query) -> Sequence[ChangeRow]:
-    return connection.execute(query.order_by(Session.change_number)).all()
+def _stream(
+    connection: Connection, *which: ColumnElement[bool]
+) -> Iterator[Sequence[ChangeRow]]:  # fmt: skip
+    """Yield rows a thousand at a time, in flat memory."""
+    query: _Query = select(*_COLUMNS).where(*which).order_by(Session.change_number)
+    with connection.execute(query, execution_options={"yield_per": _STREAMED}) as result:
+        yield from result.partitions()

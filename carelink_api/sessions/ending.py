@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session as Sql
 
-from .. import metrics
 from ..audit.events import Event, Outcome
-from ..audit.models import AuditEvent
-from ..audit.record import event_values
+from ..audit.record import record_each
 from .changes import take_change_number
 from .denylist import Entry
 from .models import Session
 from .reasons import EndReason
-from .runtime import runtime
+from .runtime import Runtime, runtime
 
 MAX_BATCH = 1000
 """Rows that one change number, and so one short transaction, may cover."""
@@ -47,24 +45,21 @@ def end_sessions(
         update(Session)
         .where(*which, Session.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason, refuse_from=now, change_number=number)
-        .returning(Session.id, Session.user_id, Session.latest_expires_at)
+        .returning(Session.id, Session.latest_expires_at)
         .execution_options(synchronize_session=False)
     ).all()
     if ended:
-        outcome = Outcome.ALERT if reason is EndReason.REUSED else Outcome.SUCCESS
-        event = _EVENT.get(reason, Event.SESSION_REVOKED)
-        metrics.count_event(event, outcome, len(ended))
-        common = event_values(
-            event,
+        record_each(
+            sql,
+            _EVENT.get(reason, Event.SESSION_REVOKED),
+            select(Session.user_id, Session.id).where(Session.change_number == number),
+            len(ended),
             now=now,
-            outcome=outcome,
+            outcome=Outcome.ALERT if reason is EndReason.REUSED else Outcome.SUCCESS,
             reason=reason,
             actor=actor,
+            jti=jti,
             **detail,
-        )
-        common["jti"] = jti
-        sql.execute(
-            insert(AuditEvent), [common | {"sid": row.id, "user_id": row.user_id} for row in ended]
         )
     return [Entry(row.id, reason, now, row.latest_expires_at) for row in ended]
 
@@ -74,8 +69,12 @@ def publish(entries: Sequence[Entry]) -> bool:
 
     False means pending: the housekeeper writes it later, and the pulse makes it hold meanwhile.
     """
+    return publish_by(runtime(), entries)
+
+
+def publish_by(parts: Runtime, entries: Sequence[Entry]) -> bool:
+    """Do the same where no application's context is at hand."""
     if not entries:
         return True
-    parts = runtime()
     parts.pulse.remember(entries)
     return parts.denylist.publish(entries, announce=True)

@@ -5,13 +5,13 @@ And the way back: what Redis still holds of ends that a restored database has fo
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session as Sql
 
-from .changes import ChangeRow, changes_after, read_counter, refused_between, stream_refused
+from .changes import ChangeRow, read_counter, stream_changes, stream_due, stream_refused
 from .denylist import BATCH, Denylist, Entry, parse_key
 from .models import Session, live_at
 from .reasons import EndReason
@@ -85,11 +85,12 @@ class Publisher:
         if newest < self._published:
             self.went_back = True
             return self.reload(connection, now)
-        rows = list(refused_between(connection, self._looked_at, now))
+        news = [stream_due(connection, self._looked_at, now)]
         if newest != self._published:
-            rows += changes_after(connection, self._published)
-        if not self._denylist.publish(entries_due(rows, now)):
-            return False
+            news.append(stream_changes(connection, self._published))
+        for rows in chain.from_iterable(news):
+            if not self._denylist.publish(entries_due(rows, now)):
+                return False
         self._published, self._looked_at = newest, now
         return True
 

@@ -5,21 +5,20 @@ and what it remembers; `PulseThread` keeps it beating.
 """
 
 import threading
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import clock, metrics
-from . import changes
-from .background import DaemonThread
+from .background import Breather, DaemonThread
 from .denylist import Entry
-from .ended import BULK, KEEP_SECONDS, EndedSessions
+from .ended import BULK, EndedSessions, Refusal
+from .packed import fingerprint, fingerprints, split
+from .pages import LARGEST, Group
+from .reading import Found, Reader, WholeReading
 from .reasons import EndReason, public_reason
 
 log = structlog.get_logger(__name__)
@@ -34,32 +33,27 @@ FIRST_LOOK_SECONDS = 2.5
 _LONG_AGO_SECONDS = 5.0
 """Without a look for so long, a database restored meanwhile may have counted past what was seen."""
 _CLOCK_STEP_SECONDS = 5.0
-"""By so much no clock that is merely steered falls behind between two beats."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What one look into SQL has found."""
-
-    newest: int
-    refuse_before: datetime | None
-    rows: Sequence[changes.ChangeRow]
-    whole: bool
-    """Every session that counts, and not only those that have changed since the last look."""
+"""By so much no clock that is merely steered falls behind between two looks."""
+_TIDY_SECONDS = 0.1
+"""In each beat; what is left goes on in the next one."""
+_Moment = tuple[float, float]
+"""By the monotonic and by the wall clock."""
 
 
 class Pulse:
     """Ended sessions, at most one beat old, and how old that beat is."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, page_size: int = LARGEST) -> None:
         self._engine = engine
         self._ended = EndedSessions()
-        self._seen: int | None = None
-        """The newest change number read; None before the list has been read whole."""
+        self._reader = Reader(page_size)
         self._refuse_logins_before = 0
-        self._last_good: tuple[float, float] | None = None
+        self._looked_at: _Moment | None = None
+        """When SQL was last seen to answer; the list may not be read whole yet."""
+        self._last_good: _Moment | None = None
         self._whole_at = float("inf")
         """When the list was last read whole, by the wall clock."""
+        self._tidying: Iterator[None] = iter(())
 
     @property
     def size(self) -> int:
@@ -76,10 +70,7 @@ class Pulse:
         By the clock that went further: one may have been set back, the other stopped in a
         suspended machine.
         """
-        if self._last_good is None:
-            return float("inf")
-        monotonic, wall = self._last_good
-        return max(clock.monotonic() - monotonic, clock.wall() - wall)
+        return _age(self._last_good)
 
     def is_fresh(self) -> bool:
         return self.age_seconds() < FRESH_SECONDS
@@ -106,83 +97,116 @@ class Pulse:
         return auth_time < self._refuse_logins_before
 
     def remember(self, entries: Sequence[Entry]) -> None:
-        """Know at once what this worker itself has ended."""
-        for entry in entries:
-            if entry.jti is None:
-                reason = public_reason(entry.reason)
-                self._ended.add(entry.sid, entry.at.timestamp(), reason, ended=True)
+        """Know at once what this worker itself has ended: in one act, where they are many."""
+        ended = [entry for entry in entries if entry.jti is None]
+        if len(ended) > BULK:
+            at, reason = ended[0].at.timestamp(), public_reason(ended[0].reason)
+            self._ended.pack([fingerprint(entry.sid) for entry in ended], at, reason)
+            return
+        for entry in ended:
+            reason = public_reason(entry.reason)
+            self._ended.add(entry.sid, entry.at.timestamp(), reason, ended=True)
 
     def beat(self) -> bool:
-        """Read what has changed; return whether SQL answered. One caller at a time."""
-        started = (clock.monotonic(), clock.wall())
-        if self._clock_was_set_back(*started) or self.age_seconds() > _LONG_AGO_SECONDS:
-            self._seen = None  # what was forgotten as too old may be young again
-        now = clock.now()
+        """Read what has changed; return whether SQL answered. One caller at a time.
+
+        Page after page, each a short transaction, until nothing is left. Where one fails, what was
+        read before stays known.
+        """
+        breather = Breather()
         try:
-            with self._engine.connect() as connection:
-                found = self._read(connection, now)
+            while not self._look(breather):
+                pass
         except SQLAlchemyError as error:
             log.warning("pulse_failed", kind=type(error).__name__)
-            self._seen = None  # read it whole next time: an answer may have been lost
-            self._engine.dispose()
+            if not self._reader.fail(error):
+                self._engine.dispose()
             return False
-        self._take(found, now)  # the transaction is over: to learn a million takes longer than one
-        if found.whole:
-            self._whole_at = started[1]
-        self._last_good = started
-        metrics.PULSE_READ_AT.set(started[1])
+        self._tidy(breather)
         metrics.PULSE_SIZE.set(self.size)
         return True
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _clock_was_set_back(self, monotonic: float, wall: float) -> bool:
-        if self._last_good is None:
-            return False
-        passed, shown = monotonic - self._last_good[0], wall - self._last_good[1]
-        return passed - shown > _CLOCK_STEP_SECONDS
+    def _look(self, breather: Breather) -> bool:
+        """Read and learn one page; return whether all is known that was committed before it."""
+        started = (clock.monotonic(), clock.wall())
+        if _was_set_back(self._looked_at, started) or _age(self._looked_at) > _LONG_AGO_SECONDS:
+            self._reader.start_over()  # what was forgotten as too old may be young again
+        now = clock.now()
+        with self._engine.connect() as connection:
+            found = self._reader.read(connection, now)
+        self._take(found, now, breather)  # learned outside the transaction: it takes its time
+        self._reader.move_on(found)
+        self._looked_at = started
+        if found.ends_whole:
+            self._whole_at = started[1]
+        if found.complete:
+            self._ended.prune(now.timestamp())
+            self._last_good = started
+            metrics.PULSE_READ_AT.set(started[1])
+        return found.complete
 
-    def _read(self, connection: Connection, now: datetime) -> "_Read":
-        newest, refuse_before = changes.read_counter(connection)
-        if self._seen is None or newest < self._seen:  # first, after an error, or a restored backup
-            since = now - timedelta(seconds=KEEP_SECONDS)
-            return _Read(newest, refuse_before, changes.refused_since(connection, since), True)
-        rows = changes.changes_after(connection, self._seen) if newest > self._seen else ()
-        return _Read(newest, refuse_before, rows, False)
-
-    def _take(self, read: "_Read", now: datetime) -> None:
-        if read.refuse_before is not None:  # raised only: a backup must not take it back
-            whole_seconds = int(read.refuse_before.timestamp())  # as in the tokens
+    def _take(self, found: Found, now: datetime, breather: Breather) -> None:
+        if found.refuse_before is not None:  # raised only: a backup must not take it back
+            whole_seconds = int(found.refuse_before.timestamp())  # as in the tokens
             self._refuse_logins_before = max(self._refuse_logins_before, whole_seconds)
-        if read.whole:
-            ended = EndedSessions()
-            _learn(ended, read.rows, now)
-            ended.keep_refused_of(self._ended, now.timestamp())
-            self._ended, self._seen = ended, read.newest
-        else:
-            _learn(self._ended, read.rows, now)
-            _measure_effect(read.rows, now)
-            self._seen = max([read.newest, *(row.change_number or 0 for row in read.rows)])
-        self._ended.prune(now.timestamp())
+        for group in found.page.groups:
+            self._learn(group, now, found.whole)
+            breather.breathe()
+        if found.ends_whole and found.whole is not None:
+            self._ended.withdraw_all_but(found.whole.ahead, now.timestamp())
+            self._tidying = self._ended.tidy(whole=True)
+        if found.whole is None:
+            _measure_effect(found.page.groups, now)
+
+    def _learn(self, group: Group, now: datetime, whole: WholeReading | None) -> None:
+        """Learn of sessions that one change gave one end."""
+        if group.refuse_from is None:
+            for sid in split(group.spelled):
+                self._ended.withdraw(sid, now.timestamp())
+            return
+        over = group.end_reason is not None  # else the end may lie ahead
+        reason = public_reason(group.end_reason or EndReason.SHIFT_ENDED)
+        refusal = Refusal(group.refuse_from.timestamp(), reason, over)
+        if group.size > BULK and refusal.holds(now.timestamp()):
+            self._ended.pack(fingerprints(group.spelled), refusal.refuse_from, reason)
+            return
+        for sid in split(group.spelled):
+            self._ended.learn(sid, refusal, now.timestamp())
+            if whole is not None and not over:
+                whole.ahead.add(sid)
+
+    def _tidy(self, breather: Breather) -> None:
+        """Go on tidying for a moment; begin anew where everything was done."""
+        until = clock.monotonic() + _TIDY_SECONDS
+        for _ in self._tidying:
+            breather.breathe()
+            if clock.monotonic() > until:
+                return
+        self._tidying = self._ended.tidy()
 
 
-def _learn(ended: EndedSessions, rows: Sequence[changes.ChangeRow], now: datetime) -> None:
-    sizes = Counter(row.change_number for row in rows)
-    for row in rows:
-        over = row.end_reason is not None  # else its end may lie ahead
-        if row.refuse_from is None:
-            ended.withdraw(row.id, now.timestamp())
-        elif sizes[row.change_number] > BULK and (over or row.refuse_from <= now):
-            ended.add_packed(row.id, row.refuse_from.timestamp())
-        else:
-            reason = public_reason(row.end_reason or EndReason.SHIFT_ENDED)
-            ended.add(row.id, row.refuse_from.timestamp(), reason, ended=over)
+def _age(moment: _Moment | None) -> float:
+    if moment is None:
+        return float("inf")
+    monotonic, wall = moment
+    return max(clock.monotonic() - monotonic, clock.wall() - wall)
 
 
-def _measure_effect(rows: Sequence[changes.ChangeRow], now: datetime) -> None:
+def _was_set_back(before: _Moment | None, now: _Moment) -> bool:
+    """Return whether the wall clock was set back between two looks."""
+    if before is None:
+        return False
+    passed, shown = now[0] - before[0], now[1] - before[1]
+    return passed - shown > _CLOCK_STEP_SECONDS
+
+
+def _measure_effect(groups: Sequence[Group], now: datetime) -> None:
     """Measure how late this worker learns what has been ended: once for all of one batch."""
-    for at in {row.change_number: row.refuse_from for row in rows if row.end_reason}.values():
+    over = (group for group in groups if group.end_reason)
+    for at in {group.change_number: group.refuse_from for group in over}.values():
         if at is not None and at <= now:
             metrics.REVOCATION_EFFECT.labels("database").observe((now - at).total_seconds())
 

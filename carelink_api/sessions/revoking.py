@@ -1,19 +1,27 @@
-"""Use case of operations: revoke many sessions, in batches that never hold a lock for long."""
+"""Use case of operations: revoke many sessions, in batches that never hold a lock for long.
 
-from collections.abc import Iterator, Sequence
+While SQL ends a batch, Redis and this worker's memory learn of the one before.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.orm import Session as Sql
 
-from ..accounts.models import Unit, User
-from ..database import writing
+from .. import clock
+from ..accounts.models import Unit, User, UserType
+from ..database import one_of, writing
+from .addresses import Network, is_personal, is_within
 from .changes import refuse_logins_before
-from .ending import MAX_BATCH, end_sessions, publish
+from .denylist import Entry
+from .ending import MAX_BATCH, end_sessions, publish_by
 from .models import Session, live_at
 from .reasons import EndReason
+from .runtime import runtime
 
 
 @dataclass(frozen=True)
@@ -26,18 +34,27 @@ class Selection:
     unit: str | None = None
     user_type: str | None = None
     profile: str | None = None
+    address_range: Network | None = None
     everyone: bool = False
+    staff_only: bool = False
+    """Of these, no patient's: for who must not learn from where patients come."""
 
     def __post_init__(self) -> None:
-        named = (self.sid, self.email, self.user_id, self.unit, self.user_type, self.profile)
+        named = (self.sid, self.email, self.user_id, self.unit, self.user_type, self.profile,
+                 self.address_range)  # fmt: skip
         if sum(value is not None for value in named) + self.everyone != 1:
-            raise ValueError("choose one of session, user, unit, user type, profile and everyone")
+            raise ValueError(
+                "choose one of session, user, unit, user type, profile, address range and everyone"
+            )
 
     def described(self) -> dict[str, Any]:
-        """Return the selection for the audit event: an e-mail address stays out of it."""
+        """Return the selection for the audit event: no e-mail address, and nobody's own."""
         named = {"sid": self.sid, "user_id": self.user_id, "unit": self.unit,
                  "user_type": self.user_type, "profile": self.profile}  # fmt: skip
         scope = {key: value for key, value in named.items() if value is not None}
+        if self.address_range is not None:
+            personal = is_personal(self.address_range)
+            scope["address_range"] = "personal" if personal else str(self.address_range)
         return scope or {"scope": "everyone" if self.everyone else "user"}
 
 
@@ -47,6 +64,11 @@ class Batch:
 
     ended: int
     redis_knows: bool
+    """Redis has taken all of which it has answered so far; the last batch waits for all of it."""
+
+
+def _never() -> bool:
+    return False
 
 
 def count_selected(
@@ -67,41 +89,104 @@ def revoke(
     now: datetime,
     actor: str,
     last: str | None = None,
+    enough: Callable[[], bool] = _never,
+    batch_size: int = MAX_BATCH,
+    **detail: Any,
 ) -> Iterator[Batch]:
-    """End the selected sessions, yielding after each batch of at most 1,000.
+    """End the selected sessions, yielding after each batch, until all have ended or `enough` says.
 
     `last` is the session of who asks: where it is selected it is ended after all others, so that
     who stops half-way can go on. After the last of everyone's, no token of an earlier login is
     taken any more: a database that was restored from a backup has no rows of the sessions that
     started after it.
     """
-    while True:
-        with writing(sql):
-            sids = _next_batch(sql, selection, now, last)
-            if not sids:
-                if selection.everyone:
-                    refuse_logins_before(sql, now)
-                return
-            entries = end_sessions(
-                sql,
-                Session.id.in_(sids),
-                reason=EndReason.REVOKED,
-                now=now,
-                actor=actor,
-                why=why,
-                **selection.described(),
-            )
-        yield Batch(len(entries), publish(entries))
+    about = {"actor": actor, "why": why, **selection.described(), **detail}
+    batches = _Batches(sql, selection, now, last, batch_size)
+    ended, stop = None, False
+    with _Publishing() as publishing:
+        while not stop and (sids := batches.next()):
+            if ended is not None:
+                yield Batch(ended, publishing.has_taken)
+            with writing(sql):
+                which, at = (
+                    one_of(sql, Session.id, sids),
+                    clock.now(),
+                )  # the last may be hours later
+                entries = end_sessions(sql, which, reason=EndReason.REVOKED, now=at, **about)
+            publishing.hand_over(entries)
+            ended, stop = len(entries), enough()
+        if selection.everyone and not stop:
+            with writing(sql):
+                refuse_logins_before(sql, now)
+        publishing.wait()
+        if ended is not None:
+            yield Batch(ended, publishing.has_taken)
 
 
-def _next_batch(
-    sql: Sql, selection: Selection, now: datetime, last: str | None
-) -> Sequence[str]:  # fmt: skip
-    chosen = select(Session.id).where(*selected(selection, now)).limit(MAX_BATCH)
-    if last is None:
-        return sql.scalars(chosen).all()
-    others = sql.scalars(chosen.where(Session.id != last)).all()
-    return others or sql.scalars(chosen.where(Session.id == last)).all()
+class _Batches:
+    """Which sessions to end next: in the order of users, and again from the first one until none
+    is left, since people log in meanwhile.
+    """
+
+    def __init__(
+        self, sql: Sql, selection: Selection, now: datetime, last: str | None, size: int
+    ) -> None:
+        self._sql = sql
+        self._chosen = selected(selection, now)
+        self._last = last
+        self._size = size
+        self._passed: tuple[int, str] | None = None
+
+    def next(self) -> Sequence[str]:
+        """Return up to a batch of them, none locked; empty when all have ended."""
+        found = self._page()
+        if not found and self._passed is not None:
+            self._passed = None
+            found = self._page()
+        if not found and self._last is not None:
+            own = select(Session.id).where(*self._chosen, Session.id == self._last)
+            found = self._sql.scalars(own).all()
+        self._sql.rollback()  # no transaction stays open while Redis is waited for
+        return found
+
+    def _page(self) -> Sequence[str]:
+        order = (Session.user_id, Session.id)
+        page = select(*order).where(*self._chosen).order_by(*order).limit(self._size)
+        if self._passed is not None:
+            page = page.where(tuple_(*order) > tuple_(*map(literal, self._passed)))
+        if self._last is not None:
+            page = page.where(Session.id != self._last)
+        rows = self._sql.execute(page).all()
+        if rows:
+            self._passed = rows[-1].user_id, rows[-1].id
+        return [row.id for row in rows]
+
+
+class _Publishing:
+    """Tells Redis of one batch after the other, beside whoever hands them over."""
+
+    def __init__(self) -> None:
+        self._parts = runtime()
+        self._thread = ThreadPoolExecutor(1, "publishing")
+        self._underway: Future[bool] | None = None
+        self.has_taken = True
+        """Whether Redis has taken all that it was waited for."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        """Let Redis and this worker's memory know; waits for the batch before."""
+        self.wait()
+        self._underway = self._thread.submit(publish_by, self._parts, entries)
+
+    def wait(self) -> None:
+        if self._underway is not None:
+            self.has_taken = self._underway.result() and self.has_taken
+            self._underway = None
 
 
 def selected(selection: Selection, now: datetime) -> list[ColumnElement[bool]]:
@@ -114,6 +199,10 @@ def selected(selection: Selection, now: datetime) -> list[ColumnElement[bool]]:
         return [*live, Session.user_id == selection.user_id]
     if selection.profile:
         return [*live, Session.profile == selection.profile]
+    if selection.address_range is not None:
+        staff = Session.user_id.in_(users.where(User.user_type != UserType.PATIENT))
+        within = is_within(Session.address, selection.address_range)
+        return [*live, within, staff] if selection.staff_only else [*live, within]
     if selection.email:
         return [*live, Session.user_id.in_(users.where(User.email == selection.email))]
     if selection.unit:

@@ -314,3 +314,21 @@ def test_a_revocation_that_takes_several_calls_goes_on_until_nothing_remains(
     expect(console.get_by_role("dialog")).to_contain_text("Ended 7 sessions.")
     assert asked[0] == asked[1]
     assert app.call()["reason"] == "revoked"
+
+
+def test_an_address_range_of_staff_is_revoked_after_a_dry_run(
+    open_console: OpenConsole, workstation: tuple[App, Account]
+) -> None:
+    app, _ = workstation
+    console = open_console()
+    console.get_by_role("button", name="Revoke …", exact=True).first.click()
+    typed = console.get_by_label("Or an address range of staff")
+    typed.fill("10.20.30.40/16")
+    console.get_by_role("button", name="Next").click()
+    dialog = console.get_by_role("dialog")
+    expect(dialog).to_contain_text("write 10.20.0.0/16 for all of the range")
+    typed.fill("10.20.0.0/16")
+    console.get_by_role("button", name="Next").click()
+    expect(dialog).to_contain_text("there is no active session of staff from 10.20.0.0/16")
+    dialog.get_by_role("button", name="Close").last.click()
+    assert app.call() == 200

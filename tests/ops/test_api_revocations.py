@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api import clock
 from carelink_api.audit.events import Event, Outcome
 from carelink_api.ops.api import revocations
-from carelink_api.sessions import revoking
 from carelink_api.sessions.denylist import session_key
+from carelink_api.sessions.revoking import revoke
 from tests.auth_helper import PASSWORD, Auth
 from tests.conftest import MakeApp, Travel
 from tests.ops.commands import NO_REDIS, sqlite_only
@@ -50,11 +51,13 @@ def selections(sql: Sql, ward: Logged) -> dict[str, tuple[dict[str, Any], set[st
         "a user type": ({"user_type": "nurse"}, {ANNA, BEN}),
         "patients": ({"user_type": "patient"}, {CLEO}),
         "a profile": ({"profile": "high_security"}, {ANNA}),
+        "an address range": ({"address_range": "127.0.0.0/8"}, {ANNA, BEN, PIET}),
         "everyone": ({"everyone": True}, {ANNA, BEN, CLEO, PIET}),
     }
 
 
-WAYS = ["a session", "a user", "a unit", "a user type", "patients", "a profile", "everyone"]
+WAYS = ["a session", "a user", "a unit", "a user type", "patients", "a profile", "an address range",
+        "everyone"]  # fmt: skip
 
 
 @sqlite_only
@@ -140,6 +143,9 @@ def test_more_than_the_dry_run_said_ends_nothing(
         ({"user_id": 4711}, "user_id"),
         ({"unit_id": 4711}, "unit_id"),
         ({"user_type": "ghost"}, "user_type"),
+        ({"address_range": "ward 7"}, "address_range"),
+        ({"address_range": "10.20.30.40/16"}, "address_range"),
+        ({"address_range": "10.0.0.0/8", "everyone": True}, "_schema"),
         ({"everyone": True, "reason": "x"}, "reason"),
         ({"everyone": True, "dry_run": "yes"}, "dry_run"),
         ({"everyone": True, "dry_run": False}, "at_most"),
@@ -197,7 +203,7 @@ def test_a_call_works_for_a_bounded_time_and_the_same_call_goes_on(
     piet: Operator, ward: Logged, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(revocations, "WORKS_FOR_SECONDS", 0.0)
-    monkeypatch.setattr(revoking, "MAX_BATCH", 3)
+    monkeypatch.setattr(revocations, "revoke", partial(revoke, batch_size=3))
     insert_sessions(sql, ward[BEN]["user"]["id"], 5, clock.now())
     calls = [piet.revoke(everyone=True)]
     while not calls[-1]["done"]:

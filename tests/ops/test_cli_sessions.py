@@ -1,6 +1,7 @@
 """The commands `sessions list` and `sessions revoke`, as an operator types them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -137,6 +138,10 @@ def test_a_device_name_cannot_steer_the_terminal(runner: FlaskCliRunner, auth: A
         (["--user", ANNA.upper()], [BEN, CLEO]),
         (["--unit", "Ward 3"], [ANNA, CLEO]),
         (["--user-type", "nurse"], [CLEO]),
+        (["--profile", "high_security"], [BEN, CLEO]),
+        (["--address", "127.0.0.0/8"], []),
+        (["--address", "::ffff:127.0.0.1"], []),
+        (["--address", "10.0.0.0/8"], [ANNA, BEN, CLEO]),
         (["--all"], []),
     ],
 )
@@ -146,7 +151,9 @@ def test_revoke_ends_the_selected_sessions_and_no_other(
 ) -> None:  # fmt: skip
     facts = done_json(runner, "sessions", "revoke", *words, *WHY, "--yes")
     count = 3 - len(survivors)
-    assert facts == {"selected": count, "ended": count, "pending": False, "dry_run": False}
+    assert facts.pop("seconds") >= 0
+    assert facts == {"selected": count, "ended": count, "ended_before": 0, "pending": False,
+                     "dry_run": False}  # fmt: skip
     for email, tokens in ward.items():
         answer = auth.me(tokens["access"])
         assert answer.status_code == (200 if email in survivors else 401)
@@ -190,7 +197,7 @@ def test_revoke_takes_as_many_batches_as_it_needs(
     runner: FlaskCliRunner, sql: Sql, redis_client: redis.Redis, ward: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(revoking, "MAX_BATCH", 2)
+    monkeypatch.setattr(cli_sessions, "revoke", partial(revoking.revoke, batch_size=2))
     assert done_json(runner, "sessions", "revoke", "--all", *WHY, "--yes")["ended"] == 3
     assert live(sql) == set()
     assert len(entries(redis_client)) == 3
@@ -225,18 +232,85 @@ def test_revoke_asks_first_and_says_how_many(
 def test_an_interrupted_revoke_says_what_is_done_and_goes_on_when_run_again(
     runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*args: Any, **options: Any) -> Iterator[revoking.Batch]:
-        yield next(revoking.revoke(*args, **options))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(revoking, "MAX_BATCH", 2)
-    with monkeypatch.context() as once:
-        once.setattr(cli_sessions, "revoke", interrupted)
-        words = refused(runner, "sessions", "revoke", "--all", *WHY, "--yes")
+    monkeypatch.setattr(cli_sessions, "revoke", cut_off(KeyboardInterrupt))
+    words = refused(runner, "sessions", "revoke", "--all", *WHY, "--yes")
     assert "ended 2 sessions, still live: 1" in words
     assert len(live(sql)) == 1
-    assert done_json(runner, "sessions", "revoke", "--all", *WHY, "--yes")["ended"] == 1
+    monkeypatch.undo()
+    facts = done_json(runner, "sessions", "revoke", "--all", *WHY, "--yes")
+    assert (facts["ended"], facts["ended_before"]) == (1, 2)
     assert live(sql) == set()
+
+
+def cut_off(by: type[BaseException]) -> Callable[..., Iterator[revoking.Batch]]:
+    """Return a `revoke` that ends two sessions and then no more."""
+
+    def revoke(*args: Any, **options: Any) -> Iterator[revoking.Batch]:
+        yield next(revoking.revoke(*args, **options, batch_size=2))
+        raise by
+
+    return revoke
+
+
+class PowerCut(BaseException):
+    """Nothing runs after it."""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_run_that_was_killed_is_taken_up_and_the_report_counts_what_it_had_done(
+    runner: FlaskCliRunner, auth: Auth, sql: Sql, ward: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch, times: int,
+) -> None:  # fmt: skip
+    for _ in range(2):
+        auth.tokens(BEN)
+    monkeypatch.setattr(cli_sessions, "revoke", cut_off(PowerCut))
+    for _ in range(times):
+        with pytest.raises(PowerCut):
+            runner.invoke(args=["sessions", "revoke", "--all", *WHY, "--yes"])
+        sql.rollback()
+    monkeypatch.undo()
+    other = done_json(runner, "sessions", "revoke", "--user", CLEO, *WHY, "--yes")
+    assert other["ended_before"] == 0, "another selection is another run"
+    words = done(runner, "sessions", "revoke", "--all", *WHY, "--yes")
+    assert f"was cut off after {2 * times} sessions" in words
+    again = done_json(runner, "sessions", "revoke", "--all", *WHY, "--yes")
+    assert (again["ended"], again["ended_before"]) == (0, 0), "that run was finished"
+    ended = sql.scalars(select(AuditEvent.sid).where(AuditEvent.event == Event.SESSION_REVOKED))
+    assert sorted(ended) == sorted(sql.scalars(select(Session.id)))
+
+
+@sqlite_only
+def test_the_trail_says_when_a_revocation_began_and_how_it_went(
+    runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any]
+) -> None:
+    done(runner, "sessions", "revoke", "--user-type", "nurse", *WHY, "--yes")
+    acts = (Event.REVOCATION_BEGUN, Event.SESSION_REVOKED, Event.REVOCATION_FINISHED)
+    told = sql.scalars(
+        select(AuditEvent).where(AuditEvent.event.in_(acts)).order_by(AuditEvent.id)
+    ).all()
+    assert [event.event for event in told] == [acts[0], acts[1], acts[1], acts[2]]
+    details = [event.detail or {} for event in told]
+    assert len({detail["run"] for detail in details}) == 1
+    assert {detail["why"] for detail in details} == {"lost tablet"}
+    assert (details[0]["selected"], details[3]["ended"], details[3]["remaining"]) == (2, 2, 0)
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("10.0.0.0/33", "Write a range as 10.20.0.0/16"),
+        ("ward 7", "Write a range as 10.20.0.0/16"),
+        ("", "Write a range as 10.20.0.0/16"),
+        ("10.20.30.40/16", "write 10.20.0.0/16 for all of the range"),
+    ],
+)
+def test_a_range_that_is_none_ends_nothing(
+    runner: FlaskCliRunner, sql: Sql, ward: dict[str, Any], typed: str, sentence: str
+) -> None:
+    words = refused(runner, "sessions", "revoke", "--address", typed, *WHY, "--yes")
+    assert sentence in words
+    assert len(live(sql)) == 3
 
 
 @pytest.mark.parametrize(

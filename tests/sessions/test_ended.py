@@ -1,17 +1,13 @@
 """What a worker remembers of ended sessions."""
 
-import secrets
-import sys
-from base64 import urlsafe_b64encode
-
 import pytest
 
-from carelink_api.sessions.ended import KEEP_SECONDS, EndedSessions
+from carelink_api.sessions.ended import KEEP_SECONDS, MANY, EndedSessions, Refusal
 from carelink_api.sessions.grants import new_sid
+from carelink_api.sessions.packed import fingerprint
 
 NOW = 1_900_000_000.0
 SLICE = 300
-BUCKETS = 1 << 14
 
 
 @pytest.fixture
@@ -81,23 +77,36 @@ def test_an_end_ahead_is_never_pruned(ended: EndedSessions) -> None:
     assert ended.find("a" * 22, NOW + 60) == "shift_ended"
 
 
-def test_packed_sessions_are_refused_as_revoked(ended: EndedSessions) -> None:
-    sid = new_sid()
-    ended.add_packed(sid, NOW)
-    assert ended.find(sid, NOW) == "revoked"
-    assert len(ended) == 1
+def pack(ended: EndedSessions, *sids: str, at: float = NOW, reason: str = "revoked") -> None:
+    ended.pack([fingerprint(sid) for sid in sids], at, reason)
+
+
+def tidy(ended: EndedSessions, *, whole: bool = False) -> None:
+    for _ in ended.tidy(whole=whole):
+        pass
+
+
+def test_packed_sessions_are_refused_with_their_reason(ended: EndedSessions) -> None:
+    revoked, expired = new_sid(), new_sid()
+    pack(ended, revoked)
+    pack(ended, expired, reason="session_expired")
+    assert (ended.find(revoked, NOW), ended.find(expired, NOW)) == ("revoked", "session_expired")
+    assert ended.find(new_sid(), NOW) is None
+    assert len(ended) == 2
 
 
 def test_packing_a_session_twice_counts_it_once(ended: EndedSessions) -> None:
     sid = new_sid()
-    ended.add_packed(sid, NOW)
-    ended.add_packed(sid, NOW)
+    pack(ended, sid)
+    pack(ended, sid)
+    tidy(ended, whole=True)
     assert len(ended) == 1
+    assert ended.find(sid, NOW) == "revoked"
 
 
 def test_packed_sessions_are_remembered_at_least_as_long_as_others(ended: EndedSessions) -> None:
     sid = new_sid()
-    ended.add_packed(sid, NOW)
+    pack(ended, sid)
     ended.prune(NOW + KEEP_SECONDS)
     assert ended.find(sid, NOW) == "revoked"
     ended.prune(NOW + KEEP_SECONDS + SLICE + 1)
@@ -108,59 +117,46 @@ def test_packed_sessions_are_remembered_at_least_as_long_as_others(ended: EndedS
 def test_packed_and_single_ends_do_not_hide_each_other(ended: EndedSessions) -> None:
     sid = new_sid()
     ended.add(sid, NOW + 3600, "shift_ended")
-    ended.add_packed(sid, NOW)
+    pack(ended, sid)
     assert ended.find(sid, NOW) == "revoked"
 
 
-def test_a_bulk_revocation_is_found_whole_and_hits_nobody_else(ended: EndedSessions) -> None:
-    sids = [new_sid() for _ in range(10**5)]
-    for sid in sids:
-        ended.add_packed(sid, NOW)
-    assert len(ended) == 10**5
-    assert all(ended.find(sid, NOW) for sid in sids)
-    assert not any(ended.find(new_sid(), NOW) for _ in range(10**5))
+def test_very_many_single_ends_are_packed_and_keep_their_reasons(ended: EndedSessions) -> None:
+    reasons = ("revoked", "session_expired", "idle")
+    over = {new_sid(): reasons[number % 3] for number in range(MANY)}
+    ahead = new_sid()
+    for number, (sid, reason) in enumerate(over.items()):
+        ended.add(sid, NOW - number % 400, reason, ended=True)
+    ended.add(ahead, NOW + 60, "shift_ended")
+    tidy(ended)
+    assert list(ended._single) == [ahead]
+    assert {sid: ended.find(sid, NOW) for sid in over} == over
+    assert (ended.find(ahead, NOW), ended.find(ahead, NOW + 60)) == (None, "shift_ended")
+    ended.prune(NOW + KEEP_SECONDS - 400)
+    assert len(ended) == MANY + 1
 
 
-def test_a_million_packed_sessions_take_little_more_than_8_bytes_each(
-    ended: EndedSessions,
+@pytest.mark.parametrize(("known", "told", "found"), [
+    ((NOW - 60, False), (NOW + 3600, False), "old"),
+    ((NOW + 60, True), (NOW + 3600, False), "old"),
+    ((NOW + 60, False), (NOW + 3600, False), None),
+    ((NOW + 3600, False), (NOW, False), "new"),
+    ((NOW - 60, True), (NOW - 60, True), "new"),
+])  # fmt: skip
+def test_nothing_that_is_learned_revives_whom_it_refuses(
+    ended: EndedSessions, known: tuple[float, bool], told: tuple[float, bool], found: str | None
 ) -> None:
-    share = 64  # one bucket in 64, each as full as it is with a million sessions in all
-    for number in range(10**6 // share):
-        ended.add_packed(sid_of_bucket(number % (BUCKETS // share)), NOW)
-    (block,) = ended._packed.values()
-    assert len(block._buckets) == BUCKETS // share
-    assert sum(map(sys.getsizeof, block._buckets.values())) <= 11 * len(ended)
+    sid = new_sid()
+    ended.add(sid, known[0], "old", ended=known[1])
+    ended.learn(sid, Refusal(told[0], "new", told[1]), NOW)
+    assert ended.find(sid, NOW) == found
 
 
-def sid_of_bucket(bucket: int) -> str:
-    """Return a random `sid` whose fingerprint lies in that bucket."""
-    fingerprint = secrets.randbits(64) // BUCKETS * BUCKETS + bucket
-    return urlsafe_b64encode(fingerprint.to_bytes(8, "big") + bytes(8)).decode()[:22]
-
-
-def test_a_new_list_keeps_what_the_old_one_refused(ended: EndedSessions) -> None:
-    single, packed, later = new_sid(), new_sid(), new_sid()
-    old = EndedSessions()
-    old.add(single, NOW - 60, "idle")
-    old.add_packed(packed, NOW - 60)
-    old.add(later, NOW + 60, "shift_ended")
-    ended.keep_refused_of(old, NOW)
-    assert ended.find(single, NOW) == "idle"
-    assert ended.find(packed, NOW) == "revoked"
-    assert ended.find(later, NOW + 60) is None, "the database says when, not the memory"
-
-
-def test_a_new_list_cannot_move_a_past_end_ahead_again(ended: EndedSessions) -> None:
-    old = EndedSessions()
-    old.add("a" * 22, NOW - 60, "revoked")
-    ended.add("a" * 22, NOW + 3600, "shift_ended")
-    ended.keep_refused_of(old, NOW)
-    assert ended.find("a" * 22, NOW) == "revoked"
-
-
-def test_a_new_list_keeps_its_own_reasons(ended: EndedSessions) -> None:
-    old = EndedSessions()
-    old.add("a" * 22, NOW - 60, "revoked")
-    ended.add("a" * 22, NOW - 60, "user_disabled")
-    ended.keep_refused_of(old, NOW)
-    assert ended.find("a" * 22, NOW) == "user_disabled"
+def test_ends_ahead_that_nobody_tells_of_any_more_are_withdrawn(ended: EndedSessions) -> None:
+    over, due, told, gone = (new_sid() for _ in range(4))
+    ended.add(over, NOW + 60, "revoked", ended=True)  # by a clock that is ahead of ours
+    for sid, at in ((due, NOW), (told, NOW + 60), (gone, NOW + 60)):
+        ended.add(sid, at, "shift_ended")
+    ended.withdraw_all_but({told}, NOW)
+    later = [ended.find(sid, NOW + 60) for sid in (over, due, told, gone)]
+    assert later == ["revoked", "shift_ended", "shift_ended", None]

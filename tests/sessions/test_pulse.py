@@ -287,7 +287,8 @@ def test_more_than_a_hundred_are_packed(
     end_elsewhere(sql, sids, clock.now(), EndReason.USER_DISABLED)
     pulse.beat()
     assert pulse.size == BULK + 1
-    assert {pulse.find(sid, clock.now()) for sid in sids} == {"revoked"}
+    assert {pulse.find(sid, clock.now()) for sid in sids} == {"user_disabled"}
+    assert not pulse._ended._single
 
 
 def test_many_ends_ahead_are_not_packed(pulse: Pulse, sql: Sql, user_id: int) -> None:

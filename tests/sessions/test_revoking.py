@@ -15,7 +15,7 @@ from carelink_api.database import writing
 from carelink_api.extensions import db
 from carelink_api.sessions.changes import take_change_number
 from carelink_api.sessions.ending import MAX_BATCH
-from carelink_api.sessions.models import Session
+from carelink_api.sessions.models import ChangeCounter, Session
 from carelink_api.sessions.reasons import EndReason
 from carelink_api.sessions.revoking import Batch, Selection, count_selected, revoke
 from carelink_api.sessions.starting import Device, start_session
@@ -63,6 +63,73 @@ def test_between_two_batches_nothing_is_locked(app: Flask, sql: Sql, user_id: in
         with writing(sql):
             assert take_change_number(sql) == 2
         assert [batch.ended for batch in going_on] == [1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_everyone_who_logs_in_meanwhile_is_ended_too(
+    app: Flask, sql: Sql, auth: Auth, batch_size: int
+) -> None:
+    """Also where the order of users and sessions has passed them already."""
+    first, second = (auth.create_user(f"{name}@ward.example").id for name in "ab")
+    sids = insert_sessions(sql, second, 4, clock.now())
+    with app.app_context():
+        going_on = revoke(
+            db.session(), EVERYONE, "a test", now=clock.now(), actor="cli", batch_size=batch_size
+        )
+        done = [next(going_on).ended]
+        sids += insert_sessions(sql, first, 2, clock.now())
+        done += [batch.ended for batch in going_on]
+    assert sum(done) in (4, 6)
+    assert all(0 < ended <= batch_size for ended in done)
+    if batch_size < 4:
+        assert sum(done) == 6
+    assert Counter(one.sid for one in events(sql, *sids)) == dict.fromkeys(sids[: sum(done)], 1)
+
+
+def test_who_has_seen_enough_stops_after_a_whole_batch(app: Flask, sql: Sql, user_id: int) -> None:
+    insert_sessions(sql, user_id, 7, clock.now())
+    answers = iter([False, True])
+    with app.app_context():
+        options = {"now": clock.now(), "actor": "cli", "batch_size": 3}
+        done = list(revoke(db.session(), EVERYONE, "a test", enough=answers.__next__, **options))
+    assert done == [Batch(3, True), Batch(3, True)]
+    assert count_selected(sql, EVERYONE, now=clock.now()) == 1
+    sql.rollback()
+    sql.expire_all()
+    assert sql.scalar(select(ChangeCounter.refuse_logins_before)) is None, "not everyone is out"
+
+
+def test_redis_that_takes_nothing_makes_no_batch_fail_and_is_told_of(
+    make_app: MakeApp, sql: Sql, user_id: int
+) -> None:
+    app = make_app(redis_url="unix:///nonexistent/redis")
+    sids = insert_sessions(sql, user_id, 7, clock.now())
+    with app.app_context():
+        options = {"now": clock.now(), "actor": "cli", "batch_size": 3}
+        done = list(revoke(db.session(), EVERYONE, "a test", **options))
+    assert [batch.ended for batch in done] == [3, 3, 1]
+    assert not done[-1].redis_knows
+    assert all(row_of(sql, sid).ended_at for sid in sids)
+    assert parts(app).pulse.find(sids[0], clock.now()) == "revoked"
+
+
+def test_each_batch_ends_when_it_does_and_not_when_the_first_one_did(
+    app: Flask, sql: Sql, user_id: int, travel: Travel
+) -> None:
+    """A trail whose events are an hour late looks as if somebody had written them in."""
+    sids = insert_sessions(sql, user_id, 2, clock.now())
+    with app.app_context():
+        began = clock.now()
+        for _ in revoke(
+            db.session(), EVERYONE, "a test", now=began, actor="cli", batch_size=1,
+            enough=lambda: bool(travel(600)),
+        ):  # fmt: skip
+            pass
+    late = sorted(row_of(sql, sid).refuse_from - began for sid in sids)  # type: ignore[operator]
+    assert late[0] < timedelta(seconds=60) < timedelta(seconds=590) < late[1]
+    assert {one.recorded_at for one in events(sql, *sids)} == {
+        row_of(sql, sid).ended_at for sid in sids
+    }
 
 
 def test_what_was_interrupted_can_be_taken_up_again(app: Flask, sql: Sql, user_id: int) -> None:

@@ -9,12 +9,13 @@ from flask import current_app
 from sqlalchemy import BigInteger, Select, cast, extract, func, select
 from sqlalchemy.orm import Session as Sql
 
-from ...accounts.models import Unit, User, UserType
+from ...accounts.models import Unit, UserType
 from ...audit.events import Event
 from ...audit.models import AuditEvent
 from ...database import from_epoch
 from ...sessions.claims import AccessClaims
-from ...sessions.models import Session, live_at
+from ..live_counts import EXTENSION as LIVE_COUNTS
+from ..live_counts import LiveCounts
 from .operating import demand_operator
 
 EXTENSION = "carelink.minute_counts"
@@ -52,9 +53,10 @@ def look_at_numbers(sql: Sql, claims: AccessClaims, *, now: datetime) -> dict[st
 def _sessions(sql: Sql, now: datetime) -> dict[str, Any]:
     by_unit: dict[int | None, int] = defaultdict(int)
     by_type: dict[str, int] = {str(user_type): 0 for user_type in UserType}
-    for unit_id, user_type, count in sql.execute(_live(now)):
-        by_unit[unit_id] += count
-        by_type[user_type] += count
+    live: LiveCounts = current_app.extensions[LIVE_COUNTS]
+    for count in live.read(sql, now):
+        by_unit[count.unit_id] += count.sessions
+        by_type[count.user_type] += count.sessions
     units = [
         {"id": id, "name": name, "sessions": by_unit[id]}
         for id, name in sql.execute(select(Unit.id, Unit.name).order_by(Unit.name))
@@ -65,16 +67,6 @@ def _sessions(sql: Sql, now: datetime) -> dict[str, Any]:
         "without_unit": by_unit[None],
         "by_user_type": [{"user_type": name, "sessions": n} for name, n in by_type.items()],
     }
-
-
-def _live(now: datetime) -> Select[int | None, str, int]:
-    return (
-        select(User.unit_id, User.user_type, func.count())
-        .select_from(Session)
-        .join(User, Session.user_id == User.id)
-        .where(*live_at(now))
-        .group_by(User.unit_id, User.user_type)
-    )
 
 
 class MinuteCounts:

@@ -18,6 +18,7 @@ from ...audit.events import Event, Outcome
 from ...audit.record import acting
 from ...database import writing
 from ...errors import Conflict, ValidationFailed
+from ...sessions.addresses import Network, parse_range
 from ...sessions.claims import AccessClaims
 from ...sessions.models import Session
 from ...sessions.revoking import Selection, count_selected, revoke, selected
@@ -96,8 +97,17 @@ def choose(sql: Sql, **named: Any) -> Selection:
             return Selection(user_id=_known(sql, name, User.id, User.id, value))
         case "unit_id":
             return Selection(unit=_known(sql, name, Unit.id, Unit.name, value))
+        case "address_range":
+            return Selection(address_range=_range(value), staff_only=True)
         case _:
             return Selection(**named)
+
+
+def _range(text: str) -> Network:
+    try:
+        return parse_range(text)
+    except ValueError as error:
+        raise ValidationFailed({"address_range": [str(error)]}) from None
 
 
 def _known(sql: Sql, name: str, column: Any, wanted: Any, value: Any) -> Any:
@@ -158,13 +168,17 @@ def _work(
     The operator's own session comes last, and with it everyone's earlier logins are refused: so
     where only that one is left, the work is finished whatever the time.
     """
-    ended, redis_knows, begun = 0, True, clock.monotonic()
-    who = {"actor": acting(claims.user_id), "last": claims.sid}
-    for batch in revoke(sql, selection, reason, now=now, **who):
-        ended += batch.ended
-        redis_knows = redis_knows and batch.redis_knows
-        if clock.monotonic() - begun > WORKS_FOR_SECONDS:
+    ended, redis_knows, remaining = 0, True, 0
+    until = clock.monotonic() + WORKS_FOR_SECONDS
+
+    def enough() -> bool:
+        nonlocal remaining
+        if clock.monotonic() > until:
             remaining = count_selected(sql, selection, now=now, besides=claims.sid)
-            if remaining:
-                return ended, redis_knows, remaining
-    return ended, redis_knows, 0
+        return remaining > 0
+
+    who = acting(claims.user_id)
+    work = revoke(sql, selection, reason, now=now, actor=who, last=claims.sid, enough=enough)
+    for batch in work:
+        ended, redis_knows = ended + batch.ended, batch.redis_knows
+    return ended, redis_knows, remaining

@@ -61,7 +61,7 @@ def ops_sessions(query: Answer) -> Page[Answer]:
 @bp.problems(*BODY_PROBLEMS, 401, 403, 409, 429, 503)
 @bp.doc(security=SECURITY)
 def revoke_sessions(args: Answer) -> ResponseReturnValue:
-    """End sessions: of one, a user, a unit, a user type, a profile, or of everyone.
+    """End sessions: of one, a user, unit, user type, profile, address range, or of everyone.
 
     A call works for five seconds at most; while `remaining` is not 0, send the same again. It may
     be sent any number of times. 401 `insufficient_user_authentication` asks for the password.

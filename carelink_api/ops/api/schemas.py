@@ -120,6 +120,13 @@ class RevocationArgs(ma.Schema):
     unit_id = Id(metadata={"description": "Of everyone whose home unit this is."})
     user_type = ma.fields.String(validate=_USER_TYPES)
     profile = ma.fields.String(validate=_PROFILES)
+    address_range = Text(
+        max_length=50,
+        metadata={
+            "description": "Of staff whose session was begun in this range (CIDR, as "
+            "`10.20.0.0/16`). From where patients come is not for operators."
+        },
+    )
     everyone = YesNo(
         validate=ma.validate.Equal(True),
         metadata={"description": "Every session there is, and every login of before."},

@@ -34,11 +34,36 @@ function choose(board, sessions) {
     kind: "select",
     options: [["", "Choose …"], ...choices.map(([text], i) => /** @type {[string, string]} */ ([String(i), text]))],
   });
-  const next = () => {
+  const range = field("Or an address range of staff", {
+    maxlength: 50,
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    placeholder: "10.20.0.0/16",
+    hint: "Where the session was begun. Patients’ are not among them: from a shell, flask sessions revoke --address.",
+  });
+  const next = async () => {
+    const typed = range.input.value.trim();
     const chosen = choices[Number(choice.input.value)];
-    if (!choice.input.value || !chosen) return choice.fault("Choose what to revoke.");
+    range.fault("");
+    choice.fault("");
+    if (chosen && choice.input.value && !typed) {
+      dialog.close();
+      return confirmRevocation(board, chosen[1], chosen[2]);
+    }
+    if (!typed || choice.input.value) {
+      choice.fault("Choose what to revoke, or write a range: one of the two.");
+      return choice.input.focus();
+    }
+    const selection = { address_range: typed };
+    const wrong = await board.api.send("POST", PATH, { ...selection, dry_run: true }).then(
+      () => "",
+      (/** @type {any} */ error) => error?.problem?.errors?.address_range?.[0], // other faults the next step shows
+    );
+    range.fault(wrong ?? "");
+    if (wrong) return range.input.focus();
     dialog.close();
-    return confirmRevocation(board, chosen[1], chosen[2]);
+    return confirmRevocation(board, selection, `staff from ${typed}`);
   };
   const everyone = () => {
     dialog.close();
@@ -49,6 +74,7 @@ function choose(board, sessions) {
     body: [
       h("p", {}, "Nothing ends yet: the next step says how many sessions it would be."),
       choice.element,
+      range.element,
       h("p", { class: "soft" }, "For one person or one device: find them under ", h("a", { href: "#sessions", on: { click: () => dialog.close() } }, "Sessions"), "."),
       h("div", { class: "notice notice-bad" }, h("p", {}, h("strong", {}, "Everyone: "), "the whole hospital is logged out, you too."), h("button", { class: "button button-danger", type: "button", on: { click: everyone } }, "Everyone …")),
     ],

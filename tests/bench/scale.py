@@ -1,0 +1,218 @@
+"""Revoke a crowd, and measure what it costs: `python -m tests.bench.scale 10000 100000 1000000`.
+
+Real servers: PostgreSQL, Valkey and two workers under Granian; the commands run as operators run
+them. Needs a quiet machine. `--housekeeper` runs one beside it, as in production.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psutil
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from carelink_api import create_app
+from carelink_api.config import Settings
+from carelink_api.database import background_engine
+from carelink_api.sessions.pulse import Pulse
+from tests.auth_helper import Auth
+from tests.bench.__main__ import environment, settings_for
+from tests.bench.crowd import gather
+from tests.bench.probing import Probe, Seen, Stalls, watching
+from tests.conftest import close, migrate
+from tests.servers import ROOT, ApiServer, PostgresServer, ValkeyServer
+
+PROBES = 8
+QUIET_SECONDS = 8.0
+MIB = 1024 * 1024
+_POSTGRES = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("sizes", type=int, nargs="*", default=[10_000])
+    options.add_argument("--housekeeper", action="store_true")
+    chosen = options.parse_args()
+    table = Table(title="Revoking all, two workers on PostgreSQL")
+    columns: list[Mapping[str, str]] = []
+    for size in chosen.sizes:
+        columns.append(measured(size, housekeeper=chosen.housekeeper))
+        print(json.dumps(columns[-1]), flush=True)
+    for heading in ("sessions", *(f"{size:,}" for size in chosen.sizes)):
+        table.add_column(heading, justify="right" if heading != "sessions" else "left")
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
+    Console(width=140).print(table)
+
+
+def measured(size: int, *, housekeeper: bool) -> dict[str, str]:
+    """Return what one crowd has shown, each figure by its name."""
+    with ValkeyServer() as valkey, PostgresServer(config=_POSTGRES) as postgres:
+        database = postgres.create_database("scale")
+        migrate(database)
+        with psycopg.connect(host=str(postgres.folder), user="postgres", dbname="scale",
+                             autocommit=True) as connection:  # fmt: skip
+            gather(connection, size)
+        pairs = _log_in_somebody(database, valkey)
+        env = environment(database, valkey.url)
+        with ApiServer(env) as server, _keeping_house(env, housekeeper):
+            with Probe(server.port, pairs) as probe:
+                figures = _revoke(size, server, valkey, postgres, probe, env)
+            figures |= _denylist(valkey, env)
+        return figures | _learning(database)
+
+
+def _log_in_somebody(database: str, valkey: ValkeyServer) -> list[dict[str, str]]:
+    app = create_app(
+        Settings(**settings_for(database, valkey.url), log_level="error"), background=False
+    )
+    try:
+        auth = Auth(app)
+        for i in range(PROBES):
+            auth.create_user(f"doctor{i}@scale.example", "doctor")
+        return [auth.tokens(f"doctor{i}@scale.example") for i in range(PROBES)]
+    finally:
+        close(app)
+
+
+def _revoke(
+    size: int,
+    server: ApiServer,
+    valkey: ValkeyServer,
+    postgres: PostgresServer,
+    probe: Probe,
+    env: Mapping[str, str],
+) -> dict[str, str]:
+    time.sleep(QUIET_SECONDS / 4)  # every worker has begun
+    probe.take()
+    time.sleep(QUIET_SECONDS)
+    before = _memory(server, valkey, postgres)
+    normal = probe.take()
+    command = ("sessions", "revoke", "--user-type", "nurse", "--reason", "a test", "--yes")
+    with watching(valkey) as stalls:
+        answer, _ = _flask(env, *command)
+    meanwhile = probe.take()
+    assert answer["ended"] == size, answer
+    time.sleep(2)  # the workers' last look, and what they tidy
+    after = _memory(server, valkey, postgres)
+    statuses = normal.statuses + meanwhile.statuses
+    assert set(statuses) == {200}, statuses
+    return {
+        "sessions revoked a second": f"{size / answer['seconds']:,.0f}",
+        "seconds": f"{answer['seconds']:.1f}",
+        "others' me, p50 / p99 ms, before": _me(normal),
+        "meanwhile": _me(meanwhile),
+        "others' refresh, before | meanwhile": f"{_refresh(normal)} | {_refresh(meanwhile)}",
+        "longest wait for Redis, ms": _stalled(stalls),
+        "each worker, MiB before > after": ", ".join(
+            f"{b:.0f} > {a:.0f}" for b, a in zip(before["workers"], after["workers"], strict=True)
+        ),
+        "Valkey, MiB before > after": f"{before['valkey'][0]:.0f} > {after['valkey'][0]:.0f}",
+        "PostgreSQL's processes, MiB": f"{before['sql'][0]:.0f} > {after['sql'][0]:.0f}",
+        "PostgreSQL's tables, MiB": f"{before['tables'][0]:.0f} > {after['tables'][0]:.0f}",
+    }
+
+
+def _denylist(valkey: ValkeyServer, env: Mapping[str, str]) -> dict[str, str]:
+    figures = {}
+    for words in (("status",), ("flush", "--yes"), ("reload",)):
+        with watching(valkey) as stalls:
+            _, seconds = _flask(env, "denylist", *words)
+        figures[f"denylist {words[0]}, s (Redis waited, ms)"] = (
+            f"{seconds:.1f} ({_stalled(stalls)})"
+        )
+    return figures
+
+
+def _learning(database: str) -> dict[str, str]:
+    """Let a worker that knows nothing read everything."""
+    with closing(Pulse(background_engine(database))) as pulse:
+        begun, cpu = time.perf_counter(), time.process_time()
+        while not pulse.beat():
+            pass
+        took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        tracemalloc.start()
+    with closing(Pulse(background_engine(database))) as pulse:
+        for _ in range(20):
+            pulse.beat()
+        kept, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return {
+            "a new worker has read all, s (CPU)": f"{took:.1f} ({cpu:.1f})",
+            "what it remembers, MiB (most, meanwhile)": f"{kept / MIB:.1f} ({most / MIB:.1f})",
+        }
+
+
+def _memory(
+    server: ApiServer, valkey: ValkeyServer, postgres: PostgresServer
+) -> dict[str, list[float]]:
+    with valkey.client() as client:
+        used = client.info("memory")["used_memory"]
+    with psycopg.connect(host=str(postgres.folder), user="postgres", dbname="scale") as connection:
+        row = connection.execute("SELECT pg_database_size('scale')").fetchone()
+    assert row is not None
+    workers = [psutil.Process(pid).memory_full_info().uss / MIB for pid in server.worker_pids()]
+    return {"workers": workers, "valkey": [used / MIB], "sql": [_shared(postgres)],
+            "tables": [row[0] / MIB]}  # fmt: skip
+
+
+def _shared(postgres: PostgresServer) -> float:
+    """Return what its processes hold together, what they share counted once."""
+    family = [psutil.Process(postgres.pid), *psutil.Process(postgres.pid).children()]
+    total = 0.0
+    for process in family:
+        try:
+            total += process.memory_full_info().pss / MIB
+        except psutil.NoSuchProcess:  # a worker of autovacuum
+            continue
+    return total
+
+
+@contextmanager
+def _keeping_house(env: Mapping[str, str], wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    with subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "housekeep"], cwd=ROOT,
+                          env=os.environ | env, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as keeper:  # fmt: skip
+        try:
+            yield
+        finally:
+            keeper.terminate()
+
+
+def _flask(env: Mapping[str, str], *words: str) -> tuple[Any, float]:
+    """Run a command as an operator does; return its answer and how long it took."""
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words, "--json"],
+        cwd=ROOT, env=os.environ | env, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout), time.perf_counter() - begun
+
+
+def _me(seen: Seen) -> str:
+    return seen.describe().split(" | ")[0]
+
+
+def _refresh(seen: Seen) -> str:
+    return seen.describe().split(" | ")[1]
+
+
+def _stalled(stalls: Stalls) -> str:
+    return f"{stalls.pinging:.0f}, its longest command {stalls.command:.1f}"
+
+
+if __name__ == "__main__":
+    main()
