@@ -25,7 +25,8 @@ def shape_of(schema: ma.Schema) -> Shape:
 
     def shape(value: Any) -> dict[str, Any]:
         shown: dict[str, Any] = {}
-        read = value.get if isinstance(value, Mapping) else _attributes(value)
+        is_dict = type(value) is dict  # asked first: to ask for any mapping takes ten times as long
+        read = value.get if is_dict or isinstance(value, Mapping) else _attributes(value)
         for key, name, shaped, default in picks:
             found = read(name, ma.missing)
             if found is ma.missing:
@@ -68,4 +69,4 @@ def _shape(field: ma.fields.Field[Any]) -> Shape | None:
 
 
 def _is_utc(value: Any) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is UTC
+    return type(value) is datetime and value.tzinfo is UTC

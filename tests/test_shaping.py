@@ -9,7 +9,7 @@ import marshmallow as ma
 import orjson
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carelink_api.api import JSON_OPTIONS, Time
@@ -62,6 +62,7 @@ def written(shown: Any) -> bytes:
     return orjson.dumps(shown, option=JSON_OPTIONS)
 
 
+@settings(deadline=None)
 @given(EVERY)
 def test_what_goes_out_is_what_marshmallow_would_let_out(value: dict[str, Any]) -> None:
     as_marshmallow = written(Every().dump(value))

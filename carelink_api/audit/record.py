@@ -1,19 +1,54 @@
 """Write an audit event, in the transaction of what it tells about."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, Table, insert, literal
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Insert,
+    Integer,
+    Select,
+    String,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.orm import Session as Sql
 
 from .. import metrics, web
 from .events import Event, Outcome
-from .models import AuditedPatient, AuditEvent, salt_of_row
+from .models import AuditedPatient, AuditEvent, new_salt, salt_of_row
 
-_INSERT = insert(cast(Table, AuditEvent.__table__))
+_EVENTS = cast(Table, AuditEvent.__table__)
+_PATIENTS = cast(Table, AuditedPatient.__table__)
+_INSERT = insert(_EVENTS)
+
+
+def _with_patients() -> Insert:
+    """Return what inserts an event and whom it is about in one statement; PostgreSQL's."""
+    values = {
+        c.name: bindparam(f"event_{c.name}", type_=c.type) for c in _EVENTS.c if c.name != "id"
+    }
+    event = _INSERT.values(values).returning(_EVENTS.c.id).cte("event")
+    whom = func.unnest(bindparam("whom", type_=ARRAY(Integer)))
+    return insert(_PATIENTS).from_select(["patient_id", "event_id"], select(whom, event.c.id))
+
+
+def _patients() -> Insert:
+    """Return what inserts whom an event is about, from a JSON list; SQLite's."""
+    whom = func.json_each(bindparam("whom", type_=String)).table_valued("value")
+    event_id = bindparam("event_id", type_=Integer)
+    return insert(_PATIENTS).from_select(["patient_id", "event_id"], select(whom.c.value, event_id))
+
+
+_INSERT_WITH_PATIENTS, _INSERT_PATIENTS = _with_patients(), _patients()
 _INSERT_ABOUT_PATIENTS = _INSERT.returning(AuditEvent.id)
-_INSERT_PATIENTS = insert(cast(Table, AuditedPatient.__table__))
 
 
 def record(
@@ -32,7 +67,7 @@ def record(
 ) -> None:
     """Insert one event: one statement, no commit. Where it came from is read off the request.
 
-    `patient_ids` are those whose data it showed or changed; they take a second statement.
+    `patient_ids` are those whose data it showed or changed; on SQLite they take a second statement.
     `detail` must hold no password, token, e-mail address or patient data (ASVS 16.2.5).
     """
     values = event_values(event, now=now, outcome=outcome, reason=reason, actor=actor, **detail)
@@ -42,9 +77,18 @@ def record(
     if not patient_ids:
         connection.execute(_INSERT, values)
         return
+    _insert_about(connection, values, sorted(set(patient_ids)))
+
+
+def _insert_about(connection: Connection, values: dict[str, Any], whom: list[int]) -> None:
+    """Insert an event and whom it is about; one row each would cost as much as the list itself."""
+    if connection.dialect.name == "postgresql":
+        told = dict.fromkeys(_EVENTS.c.keys()) | {"salt": new_salt()} | values
+        named = {f"event_{name}": value for name, value in told.items()}
+        connection.execute(_INSERT_WITH_PATIENTS, named | {"whom": whom})
+        return
     event_id = connection.execute(_INSERT_ABOUT_PATIENTS, values).scalar_one()
-    about = [{"patient_id": each, "event_id": event_id} for each in sorted(set(patient_ids))]
-    connection.execute(_INSERT_PATIENTS, about)
+    connection.execute(_INSERT_PATIENTS, {"whom": json.dumps(whom), "event_id": event_id})
 
 
 def record_each(

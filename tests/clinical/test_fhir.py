@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session as Sql
 
+from carelink_api import clock
 from carelink_api.clinical.observations.codes import VITAL_SIGNS
 from carelink_api.clinical.record_models import Observation
 from tests.auth.helpers import SQLITE
@@ -298,3 +299,17 @@ def _category(code: str) -> dict[str, Any]:
 def _practitioner(account: Account, name: str) -> dict[str, Any]:
     identifier = {"system": "urn:carelink:user", "value": str(account.id)}
     return {"type": "Practitioner", "identifier": identifier, "display": name}
+
+
+def test_the_latest_of_each_vital_sign_are_a_bundle_without_pages(
+    ward: Ward, nurse: Account, patient: int
+) -> None:
+    now = clock.now()
+    ward.observation(patient, nurse, value=70, effective_at=now - HOUR)
+    newest = ward.observation(patient, nurse, value=80, effective_at=now)
+    weight = ward.observation(patient, nurse, code="29463-7", value=71.5, unit="kg")
+    bundle = resource(ask(ward, nurse, f"{path(patient)}latest/"))
+    assert (bundle["type"], bundle["total"]) == ("searchset", 2)
+    [link] = bundle["link"]
+    assert link == {"relation": "self", "url": f"{LOCAL}{path(patient)}latest/"}
+    assert {entry["id"] for entry in entries(bundle)} == {str(newest), str(weight)}

@@ -92,7 +92,8 @@ def test_what_cannot_be_given_is_a_problem_and_no_access(
     ward.access(nurse)
     before = accesses(sql)
     for where in ("/api/patients/", "/api/appointments/", f"/api/patients/{patient}/",
-                  f"/api/patients/{patient}/observations/"):  # fmt: skip
+                  f"/api/patients/{patient}/observations/",
+                  f"/api/patients/{patient}/observations/latest/"):  # fmt: skip
         answer = ask(ward, nurse, where, "application/fhir+xml")
         assert (answer.status_code, answer.mimetype) == (406, "application/problem+json")
         assert answer.get_json()["code"] == "not_acceptable"

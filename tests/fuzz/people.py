@@ -5,6 +5,7 @@ credentials all the same, so that it reaches what lies behind them.
 """
 
 import re
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -115,6 +116,8 @@ class Person:
         if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
             if _operation(case) == "revoke_sessions" and isinstance(case.body, dict):
                 case.body = self._spare_others(case.body)
+            if "Idempotency-Key" in case.headers:  # another one would stand for another request
+                case.headers["Idempotency-Key"] = f'"{secrets.token_urlsafe(16)}"'
             self._valid[_operation(case)] += 1
             if self._valid[_operation(case)] % 2:
                 self._put_live_values(case, data)

@@ -13,6 +13,7 @@ from carelink_api import clock
 from carelink_api.extensions import db
 from tests.auth.helpers import SQLITE
 from tests.auth_helper import Account, Auth
+from tests.clinical.ward import HOUR
 from tests.clinical.ward import Ward as ClinicalWard
 from tests.conftest import MakeServer
 from tests.fuzz import campaign
@@ -84,6 +85,10 @@ class Ward:
             "cancel_appointment.appointment_id": ward.appointment(theirs, patient_id),
             "fulfil_appointment.appointment_id": ward.appointment(theirs, patient_id, clock.now()),
             "mark_no_show.appointment_id": ward.appointment(theirs, patient_id, clock.now()),
+            "reopen_appointment.appointment_id": ward.appointment(
+                theirs, patient_id, clock.now() - HOUR, status="noshow"
+            ),
+            "take_patient.patient_id": ward.patient(unit_id=unit_id),
             "unit_id": unit_id,
             "doctor_id": doctor.id,
             "colleague_id": ward.user(f"colleague-{patient_id}@ward.example", "doctor").id,
@@ -222,6 +227,7 @@ MAY = {
     "cancel_appointment": {"patient", "nurse", "doctor"},
     "fulfil_appointment": {"nurse", "doctor"},
     "mark_no_show": {"nurse", "doctor"},
+    "reopen_appointment": {"nurse", "doctor"},
     "list_observations": {"patient", "nurse", "doctor"},
     "latest_observations": {"patient", "nurse", "doctor"},
     "trend_of_observations": {"patient", "nurse", "doctor"},
@@ -242,6 +248,7 @@ MAY = {
     "list_handoffs_of_patient": {"patient", "nurse", "doctor"},
     "read_handoff": {"patient", "nurse", "doctor"},
     "read_owner": {"patient", "nurse", "doctor"},
+    "take_patient": {"nurse"},
     "give_handoff": {"nurse"},
     "accept_handoff": {"nurse"},
     "withdraw_handoff": {"nurse"},

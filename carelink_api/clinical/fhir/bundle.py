@@ -24,16 +24,28 @@ def searchset(
     kind: Kind, found: Paged, server: Server, *, url: str, asked: Sequence[tuple[str, str]]
 ) -> Resource:
     """Return the bundle of one page; `url` and `asked`, less the page, lead to each of them."""
+    links = {
+        relation: f"{url}?{urlencode([*asked, ('page', page)])}"
+        for relation, page in _pages(found).items()
+    }
+    return _bundle(kind, found.items, found.total, server, links)
+
+
+def whole(kind: Kind, records: Sequence[Record], server: Server, *, url: str) -> Resource:
+    """Return the bundle of a list that has no pages."""
+    return _bundle(kind, records, len(records), server, {"self": url})
+
+
+def _bundle(
+    kind: Kind, records: Sequence[Record], total: int, server: Server, links: dict[str, str]
+) -> Resource:
     return without_nothing(
         {
             "resourceType": "Bundle",
             "type": "searchset",
-            "total": found.total,
-            "link": [
-                {"relation": relation, "url": f"{url}?{urlencode([*asked, ('page', page)])}"}
-                for relation, page in _pages(found).items()
-            ],
-            "entry": [_entry(kind, record, server) for record in found.items],
+            "total": total,
+            "link": [{"relation": relation, "url": url} for relation, url in links.items()],
+            "entry": [_entry(kind, record, server) for record in records],
         }
     )
 

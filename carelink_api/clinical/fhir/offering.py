@@ -21,7 +21,7 @@ from ...errors import CareLinkError, InvalidRequest
 from ...extensions import settings
 from ..paging import Page
 from .accept import FHIR_JSON, preferred
-from .bundle import searchset
+from .bundle import searchset, whole
 from .common import Kind, Resource, Server
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -51,6 +51,15 @@ def also_as(kind: Kind) -> Callable[[View], View]:
 def also_bundled(kind: Kind) -> Callable[[View], View]:
     """Offer the page that a view, whose first argument is the query, returns as a bundle."""
     return _offered("Bundle", lambda found, query: _bundled(kind, found, query))
+
+
+def also_collected(kind: Kind) -> Callable[[View], View]:
+    """Offer the list without pages that a view returns as a bundle."""
+
+    def collected(found: Any, _: Any) -> Resource:
+        return whole(kind, found["items"], _server(), url=request.base_url)
+
+    return _offered("Bundle", collected)
 
 
 def _offered(name: str, to_resource: Callable[[Any, Any], Resource]) -> Callable[[View], View]:

@@ -10,7 +10,7 @@ from ...sessions.guard import authenticated, claims
 from ...versions import ETAG_HEADER, IF_MATCH, expected_version, versioned
 from ..fhir.observation import OBSERVATION
 from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
-from ..fhir.offering import also_as, also_bundled
+from ..fhir.offering import also_as, also_bundled, also_collected
 from ..paging import Page
 from . import listing, schemas, service
 
@@ -52,8 +52,9 @@ def record_observations(body: dict[str, Any], patient_id: int) -> dict[str, list
 @bp.get("/latest/")
 @authenticated
 @bp.response(200, schemas.ObservationsSchema)
-@bp.problems(400, 401, 403, 404, 503)
+@bp.problems(400, 401, 403, 404, 406, 503)
 @bp.doc(security=SECURITY)
+@also_collected(OBSERVATION)
 def latest_observations(patient_id: int) -> dict[str, list[Shown]]:
     """Show the latest of each vital sign."""
     return listing.latest_observations(db.session(), claims(), patient_id, now=web.now())

@@ -84,5 +84,17 @@ def _sorted(visible: ColumnElement[bool], sort: str) -> Select[*tuple[Any, ...]]
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    unit = None if row.unit_id is None else {"id": row.unit_id, "name": row.unit_name}
-    return {**row._mapping, "unit": unit}
+    # Unpacked: reading each column by its name took a fifth of the list's time.
+    patient_id, mrn, name, birth_date, bed, admitted_at, discharged_at, version, *unit = row
+    unit_id, unit_name = unit
+    return {
+        "id": patient_id,
+        "mrn": mrn,
+        "name": name,
+        "birth_date": birth_date,
+        "bed": bed,
+        "admitted_at": admitted_at,
+        "discharged_at": discharged_at,
+        "version": version,
+        "unit": None if unit_id is None else {"id": unit_id, "name": unit_name},
+    }
