@@ -21,6 +21,7 @@ from carelink_api.config import PREFIX, Settings
 from carelink_api.extensions import db
 from tests.auth_helper import Auth
 from tests.engines import share_compiled_statements
+from tests.order import pytest_collection_finish as pytest_collection_finish
 from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.patience import wait_for_redis, wait_for_slow_transactions
 from tests.servers import ApiServer, PostgresServer, ValkeyServer

@@ -5,6 +5,8 @@ has none left. So the folders whose tests take long stand where two processes be
 most of the time for one, those that reckon most of the time for the other.
 """
 
+import gc
+
 import pytest
 
 WAITING = ("browser", "faults", "e2e")
@@ -20,6 +22,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reckoning.sort(key=lambda item: RECKONING.index(folder(item)))
     middle = max(0, len(items) // 2 - len(waiting))
     items[:] = [*waiting, *others[:middle], *reckoning, *others[middle:]]
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of cycles look no more at what all the tests use, and less often at all.
+
+    With everything imported it has a million objects to visit each time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def folder(item: pytest.Item) -> str:

@@ -5,6 +5,8 @@ import time
 from typing import Self
 
 _STEP_SECONDS = 0.01
+_TOO_LONG_SECONDS = 0.1
+"""Redis has to answer a worker within this time."""
 
 
 class Stalls:
@@ -14,7 +16,7 @@ class Stalls:
         self.longest = 0.0
         """In seconds."""
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -23,6 +25,14 @@ class Stalls:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+
+    @property
+    def excused(self) -> set[int]:
+        """The statuses with which a worker may have answered because it got no time itself.
+
+        With one store broken and the machine too busy for the other, 503 is the right answer.
+        """
+        return {503} if self.longest > _TOO_LONG_SECONDS else set()
 
     def _watch(self) -> None:
         before = time.monotonic()

@@ -12,7 +12,7 @@ from coverage import Coverage
 
 from tests.order import folder
 
-FOLDERS = ("browser", "e2e", "faults", "fuzz", "model", "production", "ward_shift")
+FOLDERS = ("browser", "e2e", "faults", "fuzz", "migrations", "model", "production", "ward_shift")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

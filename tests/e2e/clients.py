@@ -17,6 +17,7 @@ import psutil
 from tests.auth_helper import Account, bearer
 from tests.processes import wait_for
 from tests.servers import ApiServer
+from tests.stalls import Stalls
 
 T = TypeVar("T")
 PROMISED_SECONDS = 1.0
@@ -193,16 +194,24 @@ class Load:
         self._pool = ThreadPoolExecutor(len(calls))
         self._runs: list[Any] = []
         self.seen: list[Seen] = []
+        self.stalls = Stalls()
 
     def __enter__(self) -> Self:
+        self.stalls.__enter__()
         self._runs = [self._pool.submit(self._run, call) for call in self._calls]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._pool.shutdown()
+        self.stalls.__exit__()
         for run in self._runs:
             run.result()
+
+    def assert_all_were_served(self) -> None:
+        """Every answer was 200, or 503 where the machine left the workers no time."""
+        assert 200 in self.statuses
+        assert set(self.statuses) - self.stalls.excused == {200}, self.statuses
 
     @property
     def statuses(self) -> Counter[int]:

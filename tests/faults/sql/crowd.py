@@ -18,6 +18,7 @@ from tests.auth_helper import Account
 from tests.e2e.clients import Api, claims_of, granted
 from tests.processes import wait_for
 from tests.servers import ApiServer
+from tests.stalls import Stalls
 
 CLIENT_TIMEOUT_SECONDS = 5.0
 LOST = 0
@@ -98,16 +99,19 @@ class Crowd:
         ]
         self.tabs = [Tab(Api(http), logged_in(Api(http), account)) for http in self._clients]
         self._stopping = threading.Event()
+        self.stalls = Stalls()
         self._pool = ThreadPoolExecutor(size)
         self._runs: list[Future[None]] = []
 
     def __enter__(self) -> Self:
+        self.stalls.__enter__()
         self._runs = [self._pool.submit(self._run, tab) for tab in self.tabs]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._pool.shutdown()
+        self.stalls.__exit__()
         for run in self._runs:
             run.result()
 
