@@ -132,7 +132,8 @@ class _Batches:
         self, sql: Sql, selection: Selection, now: datetime, last: str | None, size: int
     ) -> None:
         self._sql = sql
-        self._chosen = selected(selection, now)
+        self._selection = selection
+        self._now = now
         self._last = last
         self._size = size
         self._passed: tuple[int, str] | None = None
@@ -144,14 +145,17 @@ class _Batches:
             self._passed = None
             found = self._page()
         if not found and self._last is not None:
-            own = select(Session.id).where(*self._chosen, Session.id == self._last)
+            chosen = selected(self._selection, self._now)
+            own = select(Session.id).where(*chosen, Session.id == self._last)
             found = self._sql.scalars(own).all()
         self._sql.rollback()  # no transaction stays open while Redis is waited for
         return found
 
     def _page(self) -> Sequence[str]:
         order = (Session.user_id, Session.id)
-        page = select(*order).where(*self._chosen).order_by(*order).limit(self._size)
+        from_user = self._passed and self._passed[0]
+        chosen = selected(self._selection, self._now, from_user=from_user)
+        page = select(*order).where(*chosen).order_by(*order).limit(self._size)
         if self._passed is not None:
             page = page.where(tuple_(*order) > tuple_(*map(literal, self._passed)))
         if self._last is not None:
@@ -189,10 +193,17 @@ class _Publishing:
             self._underway = None
 
 
-def selected(selection: Selection, now: datetime) -> list[ColumnElement[bool]]:
-    """Return the conditions on a session that is live and selected."""
+def selected(
+    selection: Selection, now: datetime, *, from_user: int | None = None
+) -> list[ColumnElement[bool]]:
+    """Return the conditions on a session that is live and selected.
+
+    `from_user` says which users are over: else each page would look through all of them again.
+    """
     live = live_at(now)
     users = select(User.id)
+    if from_user is not None:
+        users = users.where(User.id >= from_user)
     if selection.sid:
         return [*live, Session.id == selection.sid]
     if selection.user_id:

@@ -46,7 +46,6 @@ def main() -> None:
     columns: list[Mapping[str, str]] = []
     for size in chosen.sizes:
         columns.append(measured(size, housekeeper=chosen.housekeeper))
-        print(json.dumps(columns[-1]), flush=True)
     for heading in ("sessions", *(f"{size:,}" for size in chosen.sizes)):
         table.add_column(heading, justify="right" if heading != "sessions" else "left")
     for name in columns[0]:
@@ -66,9 +65,15 @@ def measured(size: int, *, housekeeper: bool) -> dict[str, str]:
         env = environment(database, valkey.url)
         with ApiServer(env) as server, _keeping_house(env, housekeeper):
             with Probe(server.port, pairs) as probe:
-                figures = _revoke(size, server, valkey, postgres, probe, env)
-            figures |= _denylist(valkey, env)
-        return figures | _learning(database)
+                figures = _told(_revoke(size, server, valkey, postgres, probe, env))
+            figures |= _told(_denylist(valkey, env))
+        return figures | _told(_learning(database))
+
+
+def _told(figures: dict[str, str]) -> dict[str, str]:
+    """Print them at once: who runs out of time has them."""
+    print(json.dumps(figures, indent=1), flush=True)
+    return figures
 
 
 def _log_in_somebody(database: str, valkey: ValkeyServer) -> list[dict[str, str]]:
