@@ -23,6 +23,7 @@ from .database import background_engine, engine_options
 from .extensions import api, db, migrate
 from .fields import IdConverter
 from .ops import cli
+from .ops.admin.routes import bp as accounts_blueprint
 from .ops.api.numbers import EXTENSION as MINUTE_COUNTS
 from .ops.api.numbers import MinuteCounts
 from .ops.api.routes import bp as operations_blueprint
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     for blueprint in clinical_blueprints:
         api.register_blueprint(blueprint)
     api.register_blueprint(operations_blueprint)
+    api.register_blueprint(accounts_blueprint)
     app.register_blueprint(docs_blueprint)
     app.register_blueprint(pages_blueprint)
     app.register_blueprint(ops_blueprint)

@@ -1,6 +1,7 @@
 """One-time codes: made after somebody's identity was proved, hashed, one for each account."""
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -37,15 +38,19 @@ def make_code(
     actor: str,
     why: str,
     lifetime: timedelta = LIFETIME,
+    only_for: Collection[str] | None = None,
 ) -> IssuedCode:
     """Make an account's one-time code, in a transaction of its own; a former one is void then.
 
-    `why` says how it was made sure who asks. Raises NotFound, AccountDisabled.
+    `why` says how it was made sure who asks; an account that is (by now) of none of the user types
+    `only_for` is not found. Raises NotFound, AccountDisabled.
     """
     with writing(sql):
-        locked = select(User.disabled_at).where(User.id == user_id).with_for_update()
+        locked = (
+            select(User.disabled_at, User.user_type).where(User.id == user_id).with_for_update()
+        )
         user = sql.execute(locked).one_or_none()
-        if user is None:
+        if user is None or (only_for is not None and user.user_type not in only_for):
             raise NotFound()
         if user.disabled_at is not None:
             raise AccountDisabled()

@@ -91,8 +91,7 @@ def create_user(
     `temporary` one opens nothing but its own change. Raises EmailTaken, WeakPassword, Throttled,
     and ValidationFailed for anything malformed or a unit that does not exist.
     """
-    address, name = _checked_address(email), _checked_name("name", name, 200)
-    checked_type = _checked_type(user_type)
+    address, name, checked_type = checked_person(email, name, user_type)
     context = [address, name, unit_name or ""]
     password_hash = (
         NO_PASSWORD if password is None else hash_new_password(password, context=context)
@@ -113,6 +112,30 @@ def create_user(
         record(sql, Event.USER_CREATED, now=now, actor=actor, user_id=user.id,
                user_type=checked_type, unit_id=user.unit_id, **detail)  # fmt: skip
     return user
+
+
+def checked_person(email: str, name: str, user_type: str) -> tuple[str, str, UserType]:
+    """Return the one form of what an account says of a person.
+
+    Raises ValidationFailed with everything that is wrong with it.
+    """
+    errors: dict[str, Any] = {}
+    if not _is_address(address := normalise_email(email)):
+        errors["email"] = ["Is not an e-mail address."]
+    if user_type not in list(UserType):
+        errors["user_type"] = [f"Is none of {', '.join(UserType)}."]
+    try:
+        name = checked_person_name(name)
+    except ValidationFailed as failed:
+        errors |= failed.members["errors"]
+    if errors:
+        raise ValidationFailed(errors)
+    return address, name, UserType(user_type)
+
+
+def checked_person_name(name: str) -> str:
+    """Return the one spelling of a person's name. Raises ValidationFailed."""
+    return _checked_name("name", name, 200)
 
 
 def hash_new_password(
@@ -206,20 +229,6 @@ def _insert(sql: Sql, row: User | Unit, taken: Conflict) -> None:
 
 def _is_address(text: str) -> bool:
     return len(text) <= _MAX_ADDRESS and _is_text(text) and bool(_ADDRESS.fullmatch(text))
-
-
-def _checked_address(email: str) -> str:
-    address = normalise_email(email)
-    if not _is_address(address):
-        raise ValidationFailed({"email": ["Is not an e-mail address."]})
-    return address
-
-
-def _checked_type(user_type: str) -> UserType:
-    try:
-        return UserType(user_type)
-    except ValueError:
-        raise ValidationFailed({"user_type": [f"Is none of {', '.join(UserType)}."]}) from None
 
 
 def _checked_name(field: str, text: str, max_length: int) -> str:

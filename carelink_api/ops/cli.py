@@ -11,7 +11,7 @@ from .cli_patients import patients
 from .cli_sessions import sessions
 from .cli_shifts import shifts
 from .cli_units import units
-from .cli_users import users
+from .cli_users_import import users  # with what `cli_users` has
 
 
 def register(app: Flask) -> None:

@@ -1,8 +1,6 @@
 """Commands on the roster: import a file, list shifts."""
 
-from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from io import StringIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,9 +14,10 @@ from ..sessions.following import Cause
 from ..sessions.importing import import_shifts
 from ..shifts import roster
 from ..shifts import service as shift_service
-from ..shifts.importing import BadLine, GoodLine, Line, People, header_fault, read_lines
+from ..shifts.importing import OPTIONAL, REQUIRED, People, read_draft
 from ..shifts.models import Shift
 from ..shifts.roster import Rostered
+from .import_files import checked_lines
 from .output import (
     CLI_ACTOR,
     CommandGroup,
@@ -67,7 +66,11 @@ def import_file(
     Columns: email, unit, starts_at, ends_at and, where wanted, in_charge.
     """
     sql, now = db.session(), clock.now()
-    drafts = [line.draft for line in _checked(sql, _text(file), timezone)]
+    people = People(sql, settings())
+    drafts = checked_lines(
+        file, REQUIRED, OPTIONAL, lambda fields: read_draft(fields, people, timezone),
+        key=lambda draft: draft.key,
+    )  # fmt: skip
     if dry_run:
         tell(f"Every line is good: {len(drafts)} shifts.", {"shifts": len(drafts)}, as_json)
         return
@@ -106,38 +109,6 @@ def list_all(email: str | None, unit: str | None, every: bool, as_json: bool) ->
         rows += [_row(shift) for shift in found]
         total = total if found else 0
     show(rows, _COLUMNS, as_json)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8-sig")  # spreadsheets put a mark in front
-    except OSError as error:
-        raise click.ClickException(
-            f"{printable(str(file))} cannot be read: {error.strerror}."
-        ) from None
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{printable(str(file))} is not UTF-8.") from None
-
-
-def _checked(sql: Sql, text: str, zone: tzinfo | None) -> Sequence[GoodLine]:
-    """Return every line, all of them good; else name each bad one and stop."""
-    if fault := header_fault(StringIO(text, newline="")):
-        raise click.ClickException(f"Nothing was imported: {fault}.")
-    people = People(sql, settings())
-    lines: list[Line] = []
-    with progress_bar() as bar:
-        task = bar.add_task("Checking", total=max(1, text.count("\n")))
-        for line in read_lines(StringIO(text, newline=""), people, zone):
-            lines.append(line)
-            bar.update(task, completed=line.line)
-    bad = [line for line in lines if isinstance(line, BadLine)]
-    for line in bad:
-        click.echo(f"line {line.line}: {printable(line.fault)}", err=True)
-    if bad:
-        raise click.ClickException(
-            f"Nothing was imported: {len(bad)} of {len(lines)} lines are bad."
-        )
-    return [line for line in lines if isinstance(line, GoodLine)]
 
 
 def _tell_imported(sql: Sql, given: int, added: int, now: datetime, as_json: bool) -> None:

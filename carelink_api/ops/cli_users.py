@@ -123,26 +123,29 @@ def enable(email: str, as_json: bool) -> None:
 @click.option("--user-type", type=click.Choice([str(t) for t in UserType]), help="The new type.")
 @click.option("--unit", help="The new unit.")
 @click.option("--no-unit", is_flag=True, help="Take the account out of its unit.")
+@click.option("--name", help="The person's new name.")
 @yes_option
 @as_json_option
-def change(
-    email: str, user_type: str | None, unit: str | None, no_unit: bool, yes: bool, as_json: bool
+def change_one(
+    email: str,
+    user_type: str | None,
+    unit: str | None,
+    no_unit: bool,
+    name: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Change type or unit; a new type or a stricter session profile ends the sessions."""
+    """Change type, unit or name; a new type or a stricter session profile ends the sessions."""
     if unit is not None and no_unit:
         raise click.UsageError("Choose one of --unit and --no-unit.")
     sql = db.session()
-    user = service.get_user(sql, email)
-    account = _Account(user.id, user.email, service.password_context(user))
-    new_type = user_type or user.user_type
-    unit_id = None if no_unit else user.unit_id
-    if unit is not None:
-        unit_id = service.get_unit(sql, unit).id
+    account = _existing(email)
+    unit_id = None if unit is None else service.get_unit(sql, unit).id
     sql.rollback()
     ask(f"Change {account.email}? Its sessions may end.", yes=yes)
-    ended = sessions_of.change_user(
-        sql, account.id, new_type, unit_id, now=clock.now(), actor=CLI_ACTOR
-    )
+    named = None if name is None else service.checked_person_name(name)
+    change = sessions_of.Change(named, user_type, unit_id, no_unit)
+    ended = sessions_of.change_user(sql, account.id, change, now=clock.now(), actor=CLI_ACTOR)
     _tell_ended("Changed", account, ended, as_json)
 
 

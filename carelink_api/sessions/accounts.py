@@ -5,7 +5,9 @@ at the same time is either seen here or waits for the row and is refused (`start
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session as Sql
@@ -27,48 +29,78 @@ FORGIVEN: dict[str, object] = {"failed_logins": 0, "blocked_until": None}
 """What an account's owner or an operator wipes out: both or neither."""
 
 
-def disable_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> tuple[int, bool]:
+@dataclass(frozen=True)
+class Change:
+    """What becomes of an account; None stays as it is."""
+
+    name: str | None = None
+    user_type: str | None = None
+    unit_id: int | None = None
+    no_unit: bool = False
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns that change."""
+        named = {"name": self.name, "user_type": self.user_type, "unit_id": self.unit_id}
+        given = {column: value for column, value in named.items() if value is not None}
+        return given | ({"unit_id": None} if self.no_unit else {})
+
+
+def disable_user(
+    sql: Sql, user_id: int, *, now: datetime, actor: str, **detail: Any
+) -> tuple[int, bool]:
     """Disable an account and end its sessions; return how many, and whether Redis knows.
 
-    Raises NotFound where there is no such account (ASVS 7.4.2).
+    `detail` goes into the event, here and below. Raises NotFound where there is no such account
+    (ASVS 7.4.2).
     """
     with writing(sql):
         must_update_user(sql, user_id, disabled_at=now)
         forget_code(sql, user_id)
-        record(sql, Event.USER_DISABLED, now=now, actor=actor, user_id=user_id)
+        record(sql, Event.USER_DISABLED, now=now, actor=actor, user_id=user_id, **detail)
         entries = end_all_of(sql, user_id, EndReason.USER_DISABLED, now, actor)
     return len(entries), publish(entries)
 
 
-def enable_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> None:
+def enable_user(sql: Sql, user_id: int, *, now: datetime, actor: str, **detail: Any) -> None:
     """Let an account log in again, its count of failures forgotten. Raises NotFound."""
     with writing(sql):
         must_update_user(sql, user_id, disabled_at=None, **FORGIVEN)
-        record(sql, Event.USER_ENABLED, now=now, actor=actor, user_id=user_id)
+        record(sql, Event.USER_ENABLED, now=now, actor=actor, user_id=user_id, **detail)
 
 
 def change_user(
-    sql: Sql, user_id: int, user_type: str, unit_id: int | None, *, now: datetime, actor: str
+    sql: Sql, user_id: int, change: Change, *, now: datetime, actor: str, **detail: Any
 ) -> tuple[int, bool]:
-    """Change an account's type and unit; a new type or a stricter profile ends its sessions.
+    """Change an account's name, type or unit; a new type or a stricter profile ends its sessions.
 
     Returns how many sessions, and whether Redis knows. Raises NotFound.
     """
     with writing(sql):
-        # Locked before they are compared: first the user, then the units, as a login does.
-        before = sql.execute(
-            select(User.user_type, User.unit_id).where(User.id == user_id).with_for_update()
-        ).one_or_none()
-        if before is None:
-            raise NotFound()
-        former = profile_for(before.user_type, _unit_profile(sql, before.unit_id))
-        stricter = is_stricter(profile_for(user_type, _unit_profile(sql, unit_id)), former)
-        must_update_user(sql, user_id, user_type=user_type, unit_id=unit_id)
-        record(sql, Event.USER_CHANGED, now=now, actor=actor, user_id=user_id)
-        entries: list[Entry] = []
-        if stricter or user_type != before.user_type:
-            entries = end_all_of(sql, user_id, EndReason.REVOKED, now, actor)
+        entries = apply_change(sql, user_id, change, now=now, actor=actor, **detail)
     return len(entries), publish(entries)
+
+
+def apply_change(
+    sql: Sql, user_id: int, change: Change, *, now: datetime, actor: str, **detail: Any
+) -> list[Entry]:
+    """Do what `change_user` does, in the caller's transaction; return what Redis has to learn."""
+    # Locked before they are compared: first the user, then the units, as a login does.
+    before = sql.execute(
+        select(User.user_type, User.unit_id).where(User.id == user_id).with_for_update()
+    ).one_or_none()
+    if before is None:
+        raise NotFound()
+    after = {"user_type": before.user_type, "unit_id": before.unit_id} | change.values()
+    former = profile_for(before.user_type, _unit_profile(sql, before.unit_id))
+    wanted = profile_for(after["user_type"], _unit_profile(sql, after["unit_id"]))
+    must_update_user(sql, user_id, **after)
+    record(sql, Event.USER_CHANGED, now=now, actor=actor, user_id=user_id,
+           changed=sorted(change.values()), **detail)  # fmt: skip
+    if after["user_type"] != before.user_type:
+        forget_code(sql, user_id)  # it was made for who may do less, or something else
+    elif not is_stricter(wanted, former):
+        return []
+    return end_all_of(sql, user_id, EndReason.REVOKED, now, actor)
 
 
 def change_unit_profile(

@@ -4,9 +4,7 @@ Columns `email`, `unit`, `starts_at`, `ends_at` and, where wanted, `in_charge`. 
 offset, or is one of the wall in the zone that the caller names.
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import select
@@ -14,33 +12,13 @@ from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
 from ..config import Settings
+from ..csv_lines import Fault, Fields
 from .roster import Draft, working
 from .rules import shift_faults
 
 REQUIRED = ("email", "unit", "starts_at", "ends_at")
-_COLUMNS = (*REQUIRED, "in_charge")
+OPTIONAL = ("in_charge",)
 _YES_NO = {"": False, "false": False, "no": False, "0": False, "true": True, "yes": True, "1": True}
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """What is wrong with a line, and its number in the file; the header is the first."""
-
-    line: int
-    fault: str
-
-
-@dataclass(frozen=True, slots=True)
-class GoodLine:
-    line: int
-    draft: Draft
-
-
-Line = GoodLine | BadLine
-
-
-class Fault(Exception):
-    """Something about one line; the message is for a person."""
 
 
 class People:
@@ -54,52 +32,8 @@ class People:
         self.units: Mapping[str, int] = {row.name: row.id for row in units}
 
 
-def header_fault(text: Iterable[str]) -> str | None:
-    """Return what is wrong with the first line of a file, or None."""
-    found = [name.strip().lower() for name in next(csv.reader(text), [])]
-    if missing := [name for name in REQUIRED if name not in found]:
-        return f"the first line must name the columns; missing: {', '.join(missing)}"
-    if strange := [name for name in found if name not in _COLUMNS]:
-        return f"unknown columns: {', '.join(strange)}"
-    return None if len(set(found)) == len(found) else "a column stands twice"
-
-
-def read_lines(text: Iterable[str], people: People, zone: tzinfo | None) -> Iterator[Line]:
-    """Yield each line below the header as a shift, or as what is wrong with it."""
-    reader = csv.DictReader(text, strict=True)
-    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-    seen: dict[object, int] = {}
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadLine(reader.line_num, f"is no CSV: {error}")
-            return
-        yield _line(reader.line_num, row, people, zone, seen)
-
-
-def _line(
-    number: int,
-    row: Mapping[str | None, str | None],
-    people: People,
-    zone: tzinfo | None,
-    seen: dict[object, int],
-) -> Line:
-    if None in row or None in row.values():
-        return BadLine(number, "has more or fewer fields than the header")
-    fields = {str(name): (value or "").strip() for name, value in row.items()}
-    try:
-        draft = _draft(fields, people, zone)
-    except Fault as fault:
-        return BadLine(number, str(fault))
-    first = seen.setdefault(draft.key, number)
-    return GoodLine(number, draft) if first == number else BadLine(number, f"same as line {first}")
-
-
-def _draft(fields: Mapping[str, str], people: People, zone: tzinfo | None) -> Draft:
-    """Read one line. Raises Fault with everything that is wrong with it."""
+def read_draft(fields: Fields, people: People, zone: tzinfo | None) -> Draft:
+    """Return the shift of a line. Raises Fault with everything that is wrong with it."""
     faults: list[str] = []
     user_id = people.users.get(fields["email"].lower())
     if user_id is None:

@@ -9,7 +9,7 @@ from flask import Flask
 from carelink_api.accounts import service
 from carelink_api.clock import now
 from carelink_api.extensions import db
-from carelink_api.sessions.accounts import change_user
+from carelink_api.sessions.accounts import Change, change_user
 from tests.auth_helper import EMAIL, Auth
 from tests.processes import wait_for
 
@@ -43,7 +43,9 @@ def _move_to_ward_4(app: Flask) -> int:
     with app.app_context():
         sql = db.session()
         user_id, unit_id = service.get_user(sql, EMAIL).id, service.get_unit(sql, "Ward 4").id
-        count, _ = change_user(sql, user_id, "nurse", unit_id, now=now(), actor="cli")
+        count, _ = change_user(
+            sql, user_id, Change(user_type="nurse", unit_id=unit_id), now=now(), actor="cli"
+        )
         return count
 
 

@@ -195,6 +195,21 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/api/units/<id:unit_id>/sessions/"): Row(401, ROSTER),
     ("POST", "/api/units/<id:unit_id>/sessions/end/"): Row(
         401, ROSTER, body=lambda _: {"reason": "Left open"}),
+    # Accounts: for administrators alone; nobody's own, nor one of an administrator or operator.
+    ("GET", "/api/accounts/"): Row(401, REVIEWERS),
+    ("POST", "/api/accounts/"): Row(
+        401, (403, 403, 403, 403, 201, 403),
+        body=lambda live: {"email": f"new{live['number']}@x.example", "name": "New",
+                           "user_type": "nurse", "unit_id": live["unit_id"], "reason": "Begins"}),
+    ("GET", "/api/accounts/<id:user_id>/"): Row(401, REVIEWERS),
+    ("PATCH", "/api/accounts/<id:user_id>/"): Row(
+        401, REVIEWERS, body=lambda _: {"name": "Other", "reason": "Married"}),
+    ("POST", "/api/accounts/<id:user_id>/code/"): Row(
+        401, (403, 403, 403, 403, 201, 403), body=lambda _: {"identity": "Badge seen"}),
+    ("POST", "/api/accounts/<id:user_id>/disable/"): Row(
+        401, REVIEWERS, body=lambda _: {"reason": "Left"}),
+    ("POST", "/api/accounts/<id:user_id>/enable/"): Row(
+        401, REVIEWERS, body=lambda _: {"reason": "Back"}),
     # Operations: for operators alone.
     ("GET", "/api/ops/numbers/"): Row(401, OPERATORS),
     ("GET", "/api/ops/sessions/"): Row(401, OPERATORS),

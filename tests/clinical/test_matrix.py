@@ -41,6 +41,7 @@ def live(ward: Ward) -> Live:
     return {
         **ward.records(patient_id, doctor),
         "nurse_id": nurse.id,
+        "user_id": ward.user("administered@ward.example", "nurse").id,
         "shift_id": ward.on_shift(nurse, unit_id),
         "number": number,
         "unit_id": unit_id,

@@ -26,7 +26,7 @@ def sid_field(description: str) -> ma.fields.String:
     )
 
 
-def _reason(*, required: bool = True) -> Text:
+def reason_field(*, required: bool = True) -> Text:
     """Why, kept in the audit trail."""
     return Text(
         required=required,
@@ -36,7 +36,8 @@ def _reason(*, required: bool = True) -> Text:
     )
 
 
-def _password() -> Secret:
+def own_password_field() -> Secret:
+    """The credential again, for what cannot be undone."""
     return Secret(
         max_length=MAX_PASSWORD,
         description="One's own. May be left out within five minutes of the login.",
@@ -139,8 +140,8 @@ class RevocationArgs(ma.Schema):
             "description": "Without `dry_run`: end nothing where more sessions match than this."
         },
     )
-    reason = _reason(required=False)
-    password = _password()
+    reason = reason_field(required=False)
+    password = own_password_field()
 
     @ma.validates_schema
     def _demand_care(self, data: dict[str, Any], **_: Any) -> None:
@@ -177,8 +178,8 @@ class RevocationSchema(ma.Schema):
 
 
 class FlushArgs(ma.Schema):
-    reason = _reason()
-    password = _password()
+    reason = reason_field()
+    password = own_password_field()
 
 
 class FlushedSchema(ma.Schema):
