@@ -1,7 +1,11 @@
 // The way into a page: the card with a password field, why somebody stands before it, and how what
 // was on the screen is put away while it is locked.
 
-import { busy, clockTime, dayTime, explain, field, fill, h } from "./ui.js";
+import { passwordForm, refused, showCard } from "./card.js";
+import { chooseAtLogin, needsNewPassword, showCodeCard } from "./passwords.js";
+import { field, fill, h } from "./ui.js";
+
+export { refused, showCard };
 
 /** @typedef {import("./ui.js").Child} Child */
 
@@ -25,24 +29,6 @@ const LOCKED = {
   session_expired: "The session has reached its longest time. Your password starts the next one.",
 };
 
-/**
- * Show a card and nothing else.
- * @param {Element} root
- * @param {string} title
- * @param {string} subtitle
- * @param {...(Child | Child[])} children
- */
-export function showCard(root, title, subtitle, ...children) {
-  const brand = h(
-    "div",
-    { class: "entry-brand" },
-    h("img", { src: "/static/icon.svg", alt: "", width: 48, height: 48 }),
-    h("div", {}, h("h1", {}, title), h("p", { class: "soft" }, subtitle)),
-  );
-  const card = h("div", { class: "entry-card card stack" }, brand, ...children);
-  fill(root, h("main", { id: "main", class: "entry", tabindex: "-1" }, card));
-}
-
 /** @param {Element} root */
 export function showWaiting(root) {
   const words = h(
@@ -62,10 +48,12 @@ export function showWaiting(root) {
  * @param {string} page.subtitle
  * @param {string} page.small  what stands below
  * @param {string | null} page.reason  why an earlier session is over
+ * @param {string} [page.said]  what else there is to say
  * @param {() => string | undefined} page.deviceName
  * @param {Node[]} [page.fields]  more than e-mail and password
  */
-export function showLogin(root, session, { subtitle, small, reason, deviceName, fields = [] }) {
+export function showLogin(root, session, page) {
+  const { subtitle, small, reason, said, deviceName, fields = [] } = page;
   const email = field("E-mail", {
     kind: "email",
     autocomplete: "username",
@@ -78,20 +66,41 @@ export function showLogin(root, session, { subtitle, small, reason, deviceName, 
     email.fault(name ? "" : "Type your e-mail address.");
     password.fault(secret ? "" : "Type your password.");
     if (!name || !secret) return (name ? password : email).input.focus();
-    await session.login(name, secret, { deviceName: deviceName() });
+    const device = deviceName();
+    const login = (/** @type {string} */ newPassword) =>
+      session.login(name, secret, { deviceName: device, newPassword });
+    try {
+      await session.login(name, secret, { deviceName: device });
+    } catch (error) {
+      if (!needsNewPassword(error)) throw error;
+      chooseAtLogin(root, name, login, () => showLogin(root, session, page));
+    }
     return undefined;
   };
+  const back = (/** @type {string | undefined} */ words) =>
+    showLogin(root, session, { ...page, reason: null, said: words });
+  const byCode = () => showCodeCard(root, session, email.input.value.trim(), deviceName(), back);
   showCard(
     root,
     "CareLink",
     subtitle,
-    reason &&
+    (said || reason) &&
       h(
         "div",
         { class: "notice notice-info", role: "status" },
-        h("p", {}, WHY[reason] ?? "Log in to go on."),
+        h("p", {}, said ?? WHY[reason ?? ""] ?? "Log in to go on."),
       ),
     passwordForm("Log in", password, [email.element, password.element, ...fields], submit),
+    h(
+      "div",
+      { class: "row row-between" },
+      h("p", { class: "small soft" }, "Password forgotten?"),
+      h(
+        "button",
+        { class: "button button-small", type: "button", on: { click: byCode } },
+        "I have a one-time code",
+      ),
+    ),
     h("p", { class: "small soft" }, small),
   );
   email.input.focus();
@@ -116,7 +125,17 @@ export function showLock(root, session, { notice, leave }) {
   });
   const submit = async () => {
     password.fault(password.input.value ? "" : "Type your password.");
-    if (password.input.value) await session.reauthenticate(password.input.value);
+    const secret = password.input.value;
+    if (!secret) return;
+    const unlock = (/** @type {string} */ newPassword) =>
+      session.reauthenticate(secret, { newPassword });
+    try {
+      await session.reauthenticate(secret);
+    } catch (error) {
+      if (!needsNewPassword(error)) throw error;
+      const back = () => showLock(root, session, { notice, leave });
+      chooseAtLogin(root, user?.email ?? "", unlock, back);
+    }
   };
   showCard(
     root,
@@ -152,60 +171,6 @@ const passwordField = () =>
     required: true,
     maxlength: 1024,
   });
-
-/**
- * @param {string} label
- * @param {import("./ui.js").Field} password
- * @param {Node[]} fields
- * @param {() => Promise<void>} act
- */
-function passwordForm(label, password, fields, act) {
-  const fault = h("div", { role: "alert" });
-  const button = h("button", { class: "button button-primary button-wide", type: "submit" }, label);
-  const submit = async () => {
-    fill(fault);
-    try {
-      await act();
-    } catch (error) {
-      fill(fault, h("div", { class: "notice notice-bad" }, h("p", {}, refused(error))));
-      password.input.value = "";
-      password.input.focus();
-    }
-  };
-  const onSubmit = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    busy(button, submit);
-  };
-  return h(
-    "form",
-    { class: "stack", novalidate: true, on: { submit: onSubmit } },
-    fault,
-    fields,
-    button,
-  );
-}
-
-/**
- * Say why a login was refused.
- * @param {any} error
- */
-export function refused(error) {
-  const problem = error?.problem;
-  if (problem?.code === "invalid_credentials") return "E-mail or password is wrong.";
-  if (problem?.code === "outside_shift") {
-    const next = problem.next_shift_starts_at;
-    return next
-      ? `You are not on shift now. Your next shift starts ${dayTime(next)}; you can log in half an hour before.`
-      : "You are not on shift now, and the roster has no further shift of yours.";
-  }
-  if (problem?.code === "throttled") {
-    const until = error.retryAfter
-      ? ` at ${clockTime(Date.now() + error.retryAfter * 1000)}`
-      : " in a minute";
-    return `Too many attempts. Try again${until}.`;
-  }
-  return explain(error);
-}
 
 /**
  * Take everything off the page; return how to put it back.

@@ -112,16 +112,25 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Log in. Throws ProblemError (`invalid_credentials`, `outside_shift`, `throttled` …) and
-   * Unreachable; a session that was there goes on then, else it ends.
+   * Log in. Throws ProblemError (`invalid_credentials`, `password_change_required`,
+   * `outside_shift`, `throttled` …) and Unreachable; a session that was there goes on then, else it
+   * ends. `newPassword` changes the password with it: where it breaks a rule, `errors` says why.
    * @param {string} email
    * @param {string} password
-   * @param {{userType?: string, deviceName?: string}} [more]
+   * @param {{userType?: string, deviceName?: string, newPassword?: string}} [more]
    */
-  async login(email, password, { userType, deviceName = this.#options.deviceName } = {}) {
+  async login(email, password, more = {}) {
+    const { userType, deviceName = this.#options.deviceName, newPassword } = more;
     if (this.#tabs.note.leaving) await this.#leave(null);
     const transport = this.#byCookie ? "cookie" : "body";
-    const body = { email, password, user_type: userType, device_name: deviceName, transport };
+    const body = {
+      email,
+      password,
+      new_password: newPassword,
+      user_type: userType,
+      device_name: deviceName,
+      transport,
+    };
     await this.#tabs.alone(async () => {
       const former = this.#grant;
       const grant = await this.#api.pair("login/", body, this.#open.signal);
@@ -136,11 +145,24 @@ export class Session extends EventTarget {
    * Ask the same person for the password where they are: near an end, or to unlock. A new session
    * takes over and the earlier one ends. Throws as `login` does.
    * @param {string} password
+   * @param {{newPassword?: string}} [more]
    */
-  async reauthenticate(password) {
+  async reauthenticate(password, { newPassword } = {}) {
     const { user, reason } = this.#state;
     if (!user) throw new SessionEnded(reason);
-    return this.login(user.email, password, { userType: user.user_type });
+    return this.login(user.email, password, { userType: user.user_type, newPassword });
+  }
+
+  /**
+   * Choose a new password by a one-time code; the account's sessions end. Then log in. Throws
+   * ProblemError (`invalid_credentials`, `validation_failed`, `throttled` …) and Unreachable.
+   * @param {string} email
+   * @param {string} code
+   * @param {string} next
+   */
+  async resetPassword(email, code, next) {
+    const body = { email, code, new_password: next };
+    await this.#api.post("password/reset/", body, this.#open.signal);
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { ProblemError } from "../session.js";
 import { Api, isOver } from "../ward/api.js";
+import { changePassword } from "../passwords.js";
 import { $, clockTime, explain, fill, h } from "../ui.js";
 import { showDenylist } from "./denylist.js";
 import { showEmergencies } from "./emergencies.js";
@@ -153,6 +154,7 @@ export class Console {
         { class: `row ops-end ${this.operates ? "" : "push"}` },
         this.operates &&
           h("button", { class: "button button-danger", type: "button", on: { click: () => chooseAndRevoke(this) } }, "Revoke …"),
+        h("button", { class: "button button-quiet", type: "button", on: { click: () => changePassword(this.session) } }, "Password"),
         h("button", { class: "button button-quiet", type: "button", on: { click: () => this.session.lock() } }, "Lock"),
         h("button", { class: "button button-quiet", type: "button", title: this.user.email, on: { click: () => this.session.logout() } }, "Log out"),
       ),

@@ -10,6 +10,8 @@ import { ProblemError, Unreachable } from "./errors.js";
 import { grantOf } from "./rules.js";
 
 const REQUEST_MS = 10_000;
+/** Calls that are sent again by themselves: to be throttled is no refusal of them. */
+const TRIED_AGAIN = ["refresh/", "logout/"];
 const CSRF_COOKIE = /(?:^|; )__Host-carelink_csrf=([^;]+)/;
 
 export class Api {
@@ -65,7 +67,8 @@ export class Api {
     const answer = await this.#wait(fetch(this.url(name), init), signal);
     if (answer.ok) return answer;
     const problem = await ProblemError.from(answer);
-    if (answer.status < 500 && (answer.status !== 429 || name === "login/")) throw problem;
+    const mayWait = TRIED_AGAIN.includes(name) && answer.status === 429;
+    if (answer.status < 500 && !mayWait) throw problem;
     throw new Unreachable(problem, problem.retryAfter);
   }
 

@@ -1,5 +1,6 @@
 // The bar at the top: where one is, how long the shift lasts, and the way out.
 
+import { changePassword } from "../passwords.js";
 import { ask, h, toast } from "../ui.js";
 import { findPatient } from "./glass.js";
 import { showSessions } from "./sessions.js";
@@ -44,6 +45,7 @@ function menu(desk) {
   /** @type {[string, () => unknown][]} */
   const entries = [
     ["My sessions", () => showSessions(desk)],
+    ["Change password", () => changePassword(session)],
     ["Enter password again", () => desk.renew()],
     ["Log out everywhere", () => everywhere(desk)],
     ["Log out", () => leave(desk, () => session.logout())],
