@@ -158,3 +158,37 @@ def test_an_operator_changes_it_in_the_console_and_after_a_lock(
     fill(page, password=NEW)
     press(page, "Unlock")
     expect(page.get_by_role("heading", name="Now")).to_be_visible()
+
+
+def test_an_administrator_makes_an_account_and_the_code_that_opens_it(
+    hospital: Hospital, watched: Watched, new_context: NewContext
+) -> None:
+    administrator = hospital.create_user("admin")
+    console = watched("/ops/")
+    log_in(console, administrator)
+    console.get_by_role("link", name="Accounts").click()
+    email = f"made.by.{administrator.id}@ward.example"
+    press(console, "New account …")
+    press(console, "Create")
+    expect(console.get_by_text("Fill this in.")).to_have_count(2)
+    fill(console, email=email)
+    console.get_by_label("Name", exact=True).fill("Zoya Quist")
+    console.get_by_label("User type").last.select_option("doctor")
+    console.get_by_label("Why").fill("Begins on Monday")
+    press(console, "Create")
+    expect(console.get_by_role("dialog")).to_have_count(0)
+    console.get_by_label("Name or e-mail").fill(email)
+    press(console, "Search")
+    expect(console.locator("tbody")).to_contain_text("No password yet")
+    assert faults_of_access(console) == []
+    press(console, "Code … Zoya Quist")
+    console.get_by_label("How do you know who asks?").fill("Badge seen")
+    press(console, "Make the code")
+    code = console.locator(".ops-code").inner_text()
+    assert faults_of_access(console) == []
+    page = new_context().new_page()
+    page.goto("/")
+    press(page, "I have a one-time code")
+    fill(page, email=email, code=code, new=NEW, again=NEW)
+    press(page, "Change it and log in")
+    expect(page.locator("#patients")).to_be_visible()

@@ -15,7 +15,7 @@ from ...sessions.claims import AccessClaims
 ADMINISTRATORS = frozenset({UserType.ADMIN})
 ADMINISTERED = (UserType.PATIENT, UserType.DOCTOR, UserType.NURSE, UserType.RESEARCHER)
 """Not administrators and operators, so nobody's own account either: who takes one administrator's
-session must not make themselves others, nor an operator (`docs/decisions/20`)."""
+session must not make themselves others, nor an operator (`docs/decisions/20-lost-passwords.md`)."""
 
 
 class NotAdministered(Forbidden):

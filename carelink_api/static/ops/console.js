@@ -4,6 +4,7 @@ import { ProblemError } from "../session.js";
 import { Api, isOver } from "../ward/api.js";
 import { changePassword } from "../passwords.js";
 import { $, clockTime, explain, fill, h } from "../ui.js";
+import { showAccounts } from "./accounts.js";
 import { showDenylist } from "./denylist.js";
 import { showEmergencies } from "./emergencies.js";
 import { showEvents } from "./events.js";
@@ -30,11 +31,12 @@ const TABS = {
   emergencies: ["Emergencies", showEmergencies],
   health: ["Stores", showHealth],
   reviews: ["Review queue", showReviews],
+  accounts: ["Accounts", showAccounts],
 };
 /** What each user type finds here. @type {Record<string, string[]>} */
 export const TABS_OF = {
   ops: ["now", "sessions", "events", "denylist", "emergencies", "health"],
-  admin: ["reviews"],
+  admin: ["reviews", "accounts"],
 };
 const HEALTH_EVERY = 15;
 const SECOND = 1000;

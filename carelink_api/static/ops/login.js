@@ -14,7 +14,7 @@ export const DEVICE = "Operations console";
  * @param {string | null} reason  why an earlier session is over
  */
 export function showLogin(root, session, reason) {
-  const small = "For operators, and for administrators who review emergencies. What is done here is logged.";
+  const small = "For operators, and for administrators: accounts, and the review of emergencies. What is done here is logged.";
   document.title = "CareLink operations – log in";
   entry.showLogin(root, session, { subtitle: "Operations console", small, reason, deviceName: () => DEVICE });
 }
