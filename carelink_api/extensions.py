@@ -9,9 +9,9 @@ from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
-from .api import CareLinkApi
 from .config import Settings
 from .database import Base
+from .document import CareLinkApi
 
 db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()

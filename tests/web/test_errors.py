@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.test import TestResponse
 
-from carelink_api.api import ProblemSchema
+from carelink_api.document import ProblemSchema
 from tests.auth.helpers import SQLITE
 from tests.auth_helper import Auth
 
