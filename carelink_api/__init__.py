@@ -34,6 +34,7 @@ from .ops.metrics_page import bp as metrics_blueprint
 from .ops.pages import bp as pages_blueprint
 from .ops.routes import bp as ops_blueprint
 from .routing import LazyRule
+from .service import Service
 from .sessions.activity import ActivityLog, ActivityThread
 from .sessions.denylist import Denylist
 from .sessions.guard import Guard
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     With `background=False` no thread is started: pulse and activity are called by hand. Raises
     UnsafeSettings with one sentence for the operator.
     """
-    app = Flask(__name__, static_folder=None)
+    app = Service(__name__, static_folder=None)
     app.url_rule_class = LazyRule
     settings = settings or Settings.load(Path(app.instance_path))
     if not settings.redis_url:  # in development only: production demands one

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     jwt_encode_issuer: str = Field("carelink", min_length=1)
     jwt_encode_audience: str = Field("carelink-api", min_length=1)
     identity_claims: Literal["full", "minimal"] = "full"
-    denylist_check: Literal["memory", "redis"] = "redis"
+    denylist_check: Literal["memory", "redis"] = "memory"
 
     rotate_refresh_tokens: Flag = True
     rotation_grace_seconds: int = Field(10, ge=0, le=120)

@@ -47,17 +47,19 @@ class _Lossy:
             self._stream.flush()
 
 
+_LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+
+
 def request_logger(level: str) -> Callable[[EventDict], None]:
     """Return what writes the one line of each request, as `configure`'s loggers would.
 
-    Straight to the stream: what it says has neither context nor exception to look for.
+    Straight to the stream, which is flushed with every line: what it says has neither context nor
+    exception to look for.
     """
     stream = _Lossy(sys.stderr)
 
     def write(event: EventDict) -> None:
-        line = orjson.dumps(mask_secrets(None, "info", event), option=orjson.OPT_UTC_Z)
-        stream.write(f"{line.decode()}\n")
-        stream.flush()
+        stream.write(orjson.dumps(mask_secrets(None, "info", event), option=_LINE).decode())
 
     return write if _LEVELS[level] <= _LEVELS["info"] else lambda _: None
 

@@ -120,6 +120,15 @@ def _cluster(target: RedisTarget, options: dict[str, Any]) -> Cluster:
     return Cluster(target.nodes, options)
 
 
+def put(client: Client, key: str, value: str, exat: int) -> None:
+    """Write a value that expires at `exat` unless there is one, in one round trip.
+
+    Raises RedisError, RedisClusterException.
+    """
+    ours: Any = client  # what `build` makes has it, redis-py's class does not
+    ours.put(key, value, exat)
+
+
 def place(client: Client, key: str) -> str:
     """Return the name of what fails as one: the server, or the cluster's node with the key."""
     cluster: object = client

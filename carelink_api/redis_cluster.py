@@ -81,6 +81,10 @@ class Cluster:
         except (AskError, TryAgainError):
             return [self.execute_command("GET", key) for key in keys]
 
+    def put(self, key: str, value: str, exat: int) -> None:
+        """Write a value that expires at `exat` unless there is one."""
+        self.execute_command("SET", key, value, "EXAT", exat, "NX")
+
     def pipeline(self, transaction: bool = False) -> "Batch":
         assert not transaction, "nodes have no transactions in common"
         return Batch(self)
@@ -184,7 +188,6 @@ class Batch:
         self._cluster = cluster
         self._commands: list[Command] = []
         self._keys: list[str] = []
-        """Of each command; a message goes where the one before it goes."""
 
     def __enter__(self) -> Self:
         return self
@@ -200,8 +203,8 @@ class Batch:
         self._add(key, "UNLINK", key)
 
     def publish(self, channel: str, message: str) -> None:
-        """Nodes pass a message on to all others."""
-        self._add(self._keys[-1], "PUBLISH", channel, message)
+        """Nodes pass a message on to all others; it goes to that of the command before it."""
+        self._add(self._keys[-1] if self._keys else channel, "PUBLISH", channel, message)
 
     def _add(self, key: str, *command: Any) -> None:
         self._keys.append(key)

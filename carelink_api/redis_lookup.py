@@ -1,9 +1,9 @@
-"""A Redis client in which two things cost less than the library's way.
+"""A Redis client in which three things cost less than the library's way.
 
-`MGET`, the question of every request, skips the connection pool: borrowing a connection, asking the
-socket whether it is still good, giving it back and what the library measures meanwhile cost more
-than the answer. Each thread keeps a connection instead. And entries that are written by the
-thousand skip the pipeline, which takes six times the CPU.
+`MGET`, the question of every request, and `put` skip the connection pool: borrowing a connection,
+asking the socket whether it is still good, giving it back and what the library measures meanwhile
+cost more than the answer. Each thread keeps a connection instead. And entries that are written by
+the thousand skip the pipeline, which takes six times the CPU.
 """
 
 import os
@@ -20,22 +20,30 @@ NewEntry = tuple[str, str, int]
 
 
 class LookupRedis(redis.Redis):
-    """Like its base; `mget` differs only in its price."""
+    """Like its base; `mget` differs only in its price, and `put` is a `SET` at the same one."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._own = _Own()
 
     def mget(self, *keys: Any) -> Any:
-        """Return the keys' values. Raises RedisError.
+        """Return the keys' values. Raises RedisError."""
+        return self._exchange("MGET", *keys)
+
+    def put(self, key: str, value: str, exat: int) -> None:
+        """Write a value that expires at `exat` unless there is one (`NX`). Raises RedisError."""
+        self._exchange("SET", key, value, "EXAT", str(exat), "NX")
+
+    def _exchange(self, *command: str) -> Any:
+        """Ask on this thread's own connection. Only for what may be asked twice.
 
         A connection that was lost while nobody used it is made anew, once; a server that does not
         answer in time is not asked again.
         """
-        own = self._own
+        own, packed = self._own, _packed(command)
         if own.connection is not None and self._is_good(own):
             try:
-                return _ask(own, keys)
+                return _ask(own, packed)
             except ConnectionLost:
                 own.connection = None
         pool = self.connection_pool
@@ -43,7 +51,7 @@ class LookupRedis(redis.Redis):
         fresh.connect()
         own.connection, own.pid = fresh, os.getpid()
         own.primary = self._primary() and (fresh.host, fresh.port)
-        return _ask(own, keys)
+        return _ask(own, packed)
 
     def set_new(self, entries: Sequence[NewEntry]) -> None:
         """Set each key that is not there yet, until a time: one round trip. Raises RedisError."""
@@ -79,9 +87,9 @@ class _Own(threading.local):
     primary: Any = None
 
 
-def _ask(own: _Own, keys: Any) -> Any:
+def _ask(own: _Own, packed: bytes) -> Any:
     try:
-        own.connection.send_packed_command((_mget(keys),), check_health=False)
+        own.connection.send_packed_command((packed,), check_health=False)
         return own.connection.read_response()
     except BaseException:  # a late answer must not be taken for the next one's
         own.connection.disconnect()
@@ -101,8 +109,9 @@ def _set_new(entry: NewEntry) -> bytes:
     return b"*6\r\n" + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
 
 
-def _mget(keys: Any) -> bytes:
-    """Write the command as the protocol has it; the library's writer is made for any command."""
-    encoded = [key.encode() for key in keys]
-    head = b"*%d\r\n$4\r\nMGET\r\n" % (len(encoded) + 1)
-    return head + b"".join(b"$%d\r\n%b\r\n" % (len(key), key) for key in encoded)
+def _packed(command: Sequence[str]) -> bytes:
+    """Write a command as the protocol has it; the library's writer is made for any value."""
+    parts = [part.encode() for part in command]
+    return b"*%d\r\n" % len(parts) + b"".join(
+        b"$%d\r\n%b\r\n" % (len(part), part) for part in parts
+    )

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,6 +43,7 @@ _UNLESS_GIVEN = tuple(
     )
 )
 _NO_ROUTE = "(none)"
+_ACT_EVERY = timedelta(seconds=0.25)
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,14 @@ class Edge:
         self._app = app
         self._log = log
         self._on_arrival = tuple(on_arrival)
+        self._acted_at = datetime.min.replace(tzinfo=UTC)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         arrived = environ[ARRIVED] = clock.now()
-        for act in self._on_arrival:
-            act()
+        if not self._acted_at <= arrived < self._acted_at + _ACT_EVERY:
+            self._act(arrived)
         given = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.match(given) else secrets.token_urlsafe(12)
         environ[REQUEST_ID] = request_id
@@ -131,6 +133,11 @@ class Edge:
             return start_response(status, headers, exc_info)
 
         return self._app(environ, respond)
+
+    def _act(self, arrived: datetime) -> None:
+        self._acted_at = arrived
+        for act in self._on_arrival:
+            act()
 
 
 class NoFlaskSession(SessionInterface):
@@ -181,7 +188,9 @@ def _route(environ: "WSGIEnvironment") -> str:
 def init_app(
     app: Flask, settings: Settings, *, on_arrival: Iterable[Callable[[], None]] = ()
 ) -> None:
-    """Put the middlewares and hooks around `app`; `on_arrival` is called with every request."""
+    """Put the middlewares and hooks around `app`; `on_arrival` is called with the first request and
+    now and then.
+    """
     app.url_map.merge_slashes = False
     app.wsgi_app = Edge(app.wsgi_app, request_logger(settings.log_level), on_arrival)  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:

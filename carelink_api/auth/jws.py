@@ -1,13 +1,14 @@
 """One look at a token's header, then one decode and one signature check (RFC 7515 §5.2).
 
-Flask-JWT-Extended's `decode_token` parses a token three times, and keeps the header to itself. What
-it calls in the end is PyJWT, and so do we.
+Flask-JWT-Extended's `decode_token` parses a token three times, and keeps the header to itself;
+PyJWT parses the header again and looks at each character. Its algorithms are what all of them rest
+on, and what is asked here.
 """
 
 import base64
 from typing import Any
 
-from jwt import PyJWS
+from jwt import InvalidSignatureError, PyJWS
 from jwt.algorithms import HMACAlgorithm
 
 from .. import strict_json
@@ -34,16 +35,25 @@ def verified(token: str, ring: KeyRing) -> tuple[Members, Members]:
     Raises ValueError, TypeError, RecursionError or PyJWTError for any other. A header holds what
     ours hold and nothing else: no key, no address of one, nothing critical (RFC 8725 §3.10).
     """
-    header = _members(_decoded(token.partition(".")[0]))
+    signed, _, signature = token.rpartition(".")
+    head, _, payload = signed.partition(".")
+    header = _members(_decoded(head))
     if header.keys() != _HEADER:
         raise ValueError("header")
     key = ring.verifying(header)
-    found = _jws.decode_complete(token, key.verifying, algorithms=[key.algorithm])
-    return header, _members(found["payload"])
+    algorithm = _jws.get_algorithm_by_name(key.algorithm)
+    prepared = algorithm.prepare_key(key.verifying)
+    if not algorithm.verify(signed.encode("ascii"), prepared, _decoded(signature)):
+        raise InvalidSignatureError("signature")
+    return header, _members(_decoded(payload))
 
 
 def _decoded(segment: str) -> bytes:
-    return base64.urlsafe_b64decode(segment + "==")  # PyJWT is stricter, after this
+    """Read base64url in its one spelling: no padding, no stray bits (RFC 7515 §2)."""
+    found = base64.urlsafe_b64decode(segment + "==")
+    if base64.urlsafe_b64encode(found).rstrip(b"=") != segment.encode("ascii"):
+        raise ValueError("base64url")
+    return found
 
 
 def _members(text: bytes) -> Members:

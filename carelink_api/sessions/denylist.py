@@ -189,6 +189,9 @@ class Denylist:
             (entry.key, entry.value, int((entry.until + self._margin).timestamp()) + 1)
             for entry in entries
         ]
+        if len(new) == 1 and not announce:
+            redis_client.put(self.client, *new[0])
+            return
         if len(new) > _FEW:
             redis_client.set_new(self.client, new)
             new = []

@@ -5,12 +5,12 @@ where memory may answer alone. No SQL unless the pulse is late. The table stands
 `docs/design.md`, section 5.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from flask import g, request
+from flask import request
 
 from .. import metrics, web
 from ..errors import BEARER, InvalidRequest, NotAuthenticated, TokenNotValid, Unavailable
@@ -22,6 +22,8 @@ from .reasons import EndReason, public_reason
 from .runtime import runtime
 
 View = TypeVar("View", bound=Callable[..., Any])
+CLAIMS = "carelink.claims"
+"""In the WSGI environment, beside what `web` puts there: the access token's, once it is in."""
 BACKGROUND_HEADER = "HTTP_X_CARELINK_BACKGROUND"
 
 
@@ -96,7 +98,7 @@ def polling(view: View) -> View:
 
 def claims() -> AccessClaims:
     """Return the claims of the current request's access token."""
-    return cast(AccessClaims, g.claims)
+    return cast(AccessClaims, request.environ[CLAIMS])
 
 
 def _guarded(view: View, *, user_caused: bool) -> View:
@@ -109,16 +111,16 @@ def _guarded(view: View, *, user_caused: bool) -> View:
 
 
 def _admit(*, user_caused: bool) -> None:
-    parts = runtime()
-    token = bearer_token()
+    environ, parts = request.environ, runtime()
+    token = _bearer(environ)
     if token is None:
         raise NotAuthenticated()
     found = parts.verify_access(token)
-    now = web.now()
+    now = environ[web.ARRIVED]
     if reason := parts.guard.refusal(found, now):
         raise TokenNotValid(reason)
-    g.claims = found
-    background = request.environ.get(BACKGROUND_HEADER, "").strip() == "1"
+    environ[CLAIMS] = found
+    background = environ.get(BACKGROUND_HEADER, "").strip() == "1"
     parts.activity.note(
         found.sid, found.generation, now.timestamp(), active=user_caused and not background
     )
@@ -130,7 +132,11 @@ def bearer_token() -> str | None:
     Raises InvalidRequest for two credentials at once (RFC 6750 §3.1). The scheme is
     case-insensitive (RFC 9110 §11.1).
     """
-    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    return _bearer(request.environ)
+
+
+def _bearer(environ: Mapping[str, Any]) -> str | None:
+    header: str = environ.get("HTTP_AUTHORIZATION", "")
     scheme, _, credential = header.partition(" ")
     credential = credential.strip()
     if "," in header or " " in credential:
@@ -140,4 +146,4 @@ def bearer_token() -> str | None:
         )
     if scheme.lower() != "bearer" or not credential:
         return None
-    return cast(str, credential)
+    return credential

@@ -1,14 +1,19 @@
 """Run everything once and print a table. Compare lines of one run; the machine is noisy."""
 
+import gc
 import json
+import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import flask_migrate
 import httpx
+import psutil
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session as Sql
@@ -16,13 +21,16 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api import create_app
 from carelink_api.config import Settings
 from carelink_api.extensions import db
+from carelink_api.sessions.ended import EndedSessions
+from carelink_api.sessions.grants import new_sid
+from carelink_api.sessions.reasons import EndReason
 from carelink_api.sessions.runtime import runtime
 from tests.auth_helper import PASSWORD, Auth
 from tests.bench.counts import counted
 from tests.bench.hospital import settle
 from tests.bench.load import Measured, Requests, get, measure, post
 from tests.conftest import TEST_SETTINGS
-from tests.servers import ApiServer, PostgresServer, ValkeyServer
+from tests.servers import ApiServer, PostgresServer, SettledServer, ValkeyServer
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 CONNECTIONS = 8
@@ -63,6 +71,7 @@ def prepare(database: str, redis_url: str) -> int:
         flask_migrate.upgrade()
         for i in range(CONNECTIONS + LOGINS_BESIDE):
             Auth(app).create_user(f"nurse{i}@ward.example")
+            Auth(app).create_user(f"guarded{i}@ward.example", "doctor")
         doctor = Auth(app).create_user("doctor@ward.example", "doctor")
         with Sql(db.engine) as sql:
             ward_id = settle(sql, doctor.id)
@@ -84,11 +93,14 @@ def main() -> None:
             ("PostgreSQL", postgres.create_database("bench")),
         ):
             ward_id = prepare(database, valkey.url)
+            for check in ("redis", "memory"):
+                _measure_guarded(table, name, database, valkey.url, check)
             with ApiServer(environment(database, valkey.url)) as server:
                 _measure_api(table, name, server)
                 _measure_lists(table, name, server, database, ward_id)
             tables.append(counted(settings_for(database, valkey.url), valkey, title=name))
         _add_memory(table, valkey)
+        _add_worker_memory(table)
     for each in tables:
         Console(width=100).print(each)
 
@@ -96,14 +108,22 @@ def main() -> None:
 def _measure_api(table: Table, name: str, server: ApiServer) -> None:
     pairs = [_log_in(server, i) for i in range(CONNECTIONS)]
     me = [get("/api/auth/me/", pair["access"]) for pair in pairs]
-    _run(server, lambda i, _: me[i], seconds=1)  # the first look is SQL's
-    _add(table, f"me, {name}", _run(server, lambda i, _: me[i]))
     with _logins_beside(server):
-        _add(table, f"me beside 4 logins, {name}", _run(server, lambda i, _: me[i]))
+        _add(table, f"me on shift (SQL), beside 4 logins, {name}", _run(server, lambda i, _: me[i]))
     latest = [pair["refresh"] for pair in pairs]
     _add(table, f"refresh, {name}", _run(server, _refreshing(latest)))
     _add(table, f"login, {name}", _run(server, lambda i, _: _login(i)))
     _add(table, f"logout, {name}", _run_logouts(server))
+
+
+def _measure_guarded(table: Table, name: str, database: str, redis_url: str, check: str) -> None:
+    """A guarded request that needs no SQL: `me` of somebody who is bound to no shift."""
+    env = environment(database, redis_url) | {"CARELINK_DENYLIST_CHECK": check}
+    with SettledServer(env) as server:
+        access = [_log_in(server, i, "guarded")["access"] for i in range(CONNECTIONS)]
+        me = [get("/api/auth/me/", token) for token in access]
+        _run(server, lambda i, _: me[i], seconds=1.5)  # the first look is SQL's
+        _add(table, f"me, checked in {check}, {name}", _run(server, lambda i, _: me[i]))
 
 
 def _measure_lists(table: Table, name: str, server: ApiServer, database: str, ward_id: int) -> None:
@@ -151,8 +171,8 @@ def _run_logouts(server: ApiServer) -> Measured:
     return _run(server, next_logout)
 
 
-def _log_in(server: ApiServer, i: int) -> dict[str, str]:
-    body = {"email": f"nurse{i}@ward.example", "password": PASSWORD}
+def _log_in(server: ApiServer, i: int, who: str = "nurse") -> dict[str, str]:
+    body = {"email": f"{who}{i}@ward.example", "password": PASSWORD}
     answer: dict[str, str] = httpx.post(f"{server.url}/api/auth/login/", json=body).json()
     return answer
 
@@ -205,6 +225,30 @@ def _add_memory(table: Table, valkey: ValkeyServer) -> None:
         pipe.execute()
         used = (client.info("memory")["used_memory"] - before) / count
     table.add_row(f"Redis bytes per ended session: {used:.0f}", "", "", "", "", "")
+
+
+def _add_worker_memory(table: Table) -> None:
+    """Count what a worker's memory takes, ended one by one and in bulk, each in its own process."""
+    for packed in (False, True):
+        how = "in bulk" if packed else "one by one"
+        for count in (10**4, 10**5, 10**6):
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
+                grown = alone.submit(_grown_by, count, packed).result()
+            row = f"worker MB for {count:,} ended {how}: {grown / 1e6:.1f}"
+            table.add_row(row, "", "", "", "", "")
+
+
+def _grown_by(count: int, packed: bool) -> int:
+    ended, process = EndedSessions(), psutil.Process()
+    gc.collect()
+    before = process.memory_info().rss
+    for _ in range(count):
+        sid, at = new_sid(), time.time()
+        if packed:
+            ended.add_packed(sid, at)
+        else:
+            ended.add(sid, at, EndReason.REVOKED, ended=True)
+    return int(process.memory_info().rss - before)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ def main() -> None:
             }
             for name, fault in faults.items():
                 with SettledServer(env, workers=WORKERS) as server:
-                    pairs = [_log_in(server, i % CONNECTIONS) for i in range(ENDINGS)]
-                    others = [_log_in(server, i)["access"] for i in range(CONNECTIONS)]
+                    pairs = [_log_in(server, i % CONNECTIONS, "guarded") for i in range(ENDINGS)]
+                    others = [_log_in(server, i, "guarded")["access"] for i in range(CONNECTIONS)]
                     table.add_row(check, name, *_row(server, pairs, others, fault()))
     Console(width=110).print(table)
 

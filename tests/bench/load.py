@@ -26,6 +26,8 @@ class Measured:
     cpu_us: float
     """Of the server's processes, per request."""
     statuses: dict[int, int]
+    waited_ms: list[float]
+    """For each answer."""
 
 
 class Connection:
@@ -86,6 +88,7 @@ def measure(
         cuts[98] * 1000,
         cpu / len(answers) * 1e6,
         Counter(status for status, _ in answers),
+        [latency * 1000 for _, latency in answers],
     )
 
 

@@ -63,23 +63,28 @@ class MachineUnderFire(MachineWithEndings):
         email=EMAILS,
         at=WORKERS,
         lost=st.sampled_from([True, True, False]),
+        heard=st.booleans(),
         seconds=st.sampled_from([0, 0.75, 1, 1, 1.5]),
     )
     def end_and_ask_soon(
-        self, email: str, at: int, lost: bool, seconds: float
+        self, email: str, at: int, lost: bool, heard: bool, seconds: float
     ) -> str | MultipleResults[str]:
         """Both workers have just looked when one of them, or an operator, ends a session."""
         self.enable(email)
         begun = self.log_in(email, at)
         story = self.world.live(email)[-1]
-        self.beat(0)
-        self.beat(1)
+        for each in (0, 1):
+            self.listen(each)
+            self.beat(each)
         if at:
             self.log_out(story.sid, at, 0)
         else:
             self.revoke_a_session(story.sid)
         if lost and self.redis_is(Mode.HEALTHY):
             self.redis.flush()
+        if heard:
+            self.listen(0)
+            self.listen(1)
         self.wait(seconds)
         self.everybody_asks_for_everything()
         return begun

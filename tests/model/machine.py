@@ -51,8 +51,10 @@ class Machine(RuleBasedStateMachine):
         redis: RedisUnderFire,
         folder: Path,
         windows: Windows,
+        check: str,
     ) -> None:
         super().__init__()
+        self._check = check
         self._windows = windows
         self._fresh_store, self.redis, self._folder = fresh_store, redis, folder
         self._made: list[Flask] = []
@@ -71,6 +73,7 @@ class Machine(RuleBasedStateMachine):
             log_level="error",
             sqlalchemy_database_uri=self._fresh_store(self._folder),
             redis_url=self.redis.server.url,
+            denylist_check=self._check,
             rotate_refresh_tokens=self._windows.rotate,
             rotation_grace_seconds=self._windows.grace,
             lost_response_window_seconds=self._windows.lost_response,
@@ -85,6 +88,8 @@ class Machine(RuleBasedStateMachine):
         return app
 
     def teardown(self) -> None:
+        for worker in self.world.workers:
+            worker.stop_listening()
         for app in self._made:
             close(app)
         if self._time is not None:
@@ -180,6 +185,11 @@ class Machine(RuleBasedStateMachine):
         worker.parts.denylist.probe()
         worker.reaches_redis = self.redis.answers
         self.write_notes(worker)
+
+    @rule(at=WORKERS)
+    def listen(self, at: int) -> None:
+        """A worker hears what has been said, or that nobody can say anything."""
+        self.worker(at).listen()
 
     def write_notes(self, worker: Worker) -> None:
         assert worker.parts.activity.flush(self.world.now, everything=True)

@@ -3,103 +3,20 @@
 One session is ended while another ending, with a change number of its own, runs beside it. Redis
 fails, comes back and loses entries; one worker beats, dies, and is asked for the session again and
 again, each step in any order with all others and as slowly as can be. The worker may be the one
-that ends the session, or another one. A second worker is there as the place of the other ending:
-workers read nothing of one another, so what each is asked can be looked at alone.
+that ends the session, or another one; it may ask Redis every time, or answer from memory alone
+while it hears messages, which arrive or are lost. A second worker is there as the place of the
+other ending: workers read nothing of one another, so what each is asked can be looked at alone.
 
 Time is counted in ages, which stop at a second: so the states are finite, and all are visited.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from tests.model.exploring import Broken
+from tests.model.promise_states import SECOND, Beat, Ending, Request, Rules, State, Worker
 
-SECOND = 2
-"""Ticks. With two a pulse can be new, older, or too old."""
 REFUSED, LET_IN, ENDED_LET_IN = "refused", "let in", "an ended session is let in, as it may be"
 UNAVAILABLE = "nobody can tell"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How the system works. By default as designed; each field can break one of its rules."""
-
-    own: bool = True
-    """The worker that is asked is the one that ends the session."""
-    numbers_commit_in_order: bool = True
-    commit_before_publishing: bool = True
-    done_means_taken: bool = True
-    """`pending` is said where Redis did not take it."""
-    counter_before_rows: bool = True
-    """The pulse reads the counter first: what commits in between is read twice, not never."""
-    whole_after_an_error: bool = True
-    """Else a beat that fails after the counter has lost what came since the one before."""
-    first_read_is_whole: bool = True
-    age_from_start: bool = True
-    look_when_stale: bool = True
-    """Also where Redis answers."""
-    ask_memory_again: bool = True
-    ask_redis: bool = True
-
-
-class Ending(NamedTuple):
-    """An ending: idle, numbered, committed, answered; or never answered, as its worker died."""
-
-    step: str = "idle"
-    number: int = 0
-    age: int = 0
-    """Since it was answered."""
-    intact: bool = False
-    """Answered as done, and Redis has lost nothing since."""
-
-    @property
-    def is_committed(self) -> bool:
-        return self.step in ("committed", "answered", "unanswered")
-
-
-class Beat(NamedTuple):
-    """A look into SQL on its way."""
-
-    since: int | None
-    """The newest change before it; None for a whole read."""
-    age: int = 0
-    newest: int | None = None
-    has_rows: bool = False
-
-
-class Worker(NamedTuple):
-    """Its memory of the session and its pulse."""
-
-    remembers: bool = False
-    seen: int | None = None
-    age: int = SECOND
-    """Of the last good read; too old before the first."""
-    beat: Beat | None = None
-
-
-class Request(NamedTuple):
-    """The guard has asked memory, and goes on: what was promised when it set out."""
-
-    step: str
-    """What it asks next: redis, pulse, or (it waits for one) look."""
-    redis_due: bool
-    second_due: bool
-    redis_answers: bool
-
-
-class State(NamedTuple):
-    """Everything: SQL, Redis, the two endings, the worker and what it is asked."""
-
-    counter: int = 0
-    first: Ending = Ending()
-    other: Ending = Ending()
-    listed: bool = False
-    redis_up: bool = True
-    worker: Worker = Worker()
-    request: Request | None = None
-
-
 Step = tuple[str, State]
 
 
@@ -110,6 +27,8 @@ def steps(state: State, rules: Rules) -> Iterator[Step]:
     yield from _redis_steps(state)
     yield from _beat_steps(state, rules)
     yield from _request_steps(state, rules)
+    if rules.memory:
+        yield from _message_steps(state, rules)
     yield "the worker is replaced", _replaced(state, rules)
 
 
@@ -126,6 +45,8 @@ def _later(state: State) -> State:
 def _ending_steps(state: State, rules: Rules) -> Iterator[Step]:
     first, other = state.first, state.other
     for name, this, beside in (("first", first, other), ("other", other, first)):
+        if name == "other" and not rules.beside:
+            continue
         locked = rules.numbers_commit_in_order and beside.step == "numbered"
         if this.step == "idle" and not locked:
             number = max(state.counter, beside.number) + 1
@@ -147,10 +68,40 @@ def _answered(state: State, rules: Rules) -> State:
     """The ending worker remembers, tells Redis, and says what Redis said."""
     done = state.redis_up or not rules.done_means_taken
     return state._replace(
-        first=state.first._replace(step="answered", intact=done),
+        first=state.first._replace(
+            step="answered", intact=done, on_the_way=state.worker.hears and state.redis_up
+        ),
         listed=state.listed or state.redis_up,
-        worker=state.worker._replace(remembers=state.worker.remembers or rules.own),
+        worker=state.worker._replace(
+            remembers=state.worker.remembers or rules.own,
+            told=state.worker.told or not state.worker.hears,
+        ),
     )
+
+
+def _message_steps(state: State, rules: Rules) -> Iterator[Step]:
+    """Messages arrive late or never; who loses its ear knows it, and begins anew."""
+    worker, first = state.worker, state.first
+    missed = first.step == "answered"
+    if first.on_the_way:
+        gone = state._replace(first=first._replace(on_the_way=False))
+        yield "the message is lost", gone
+        yield "the message arrives", gone._replace(worker=_doubting(worker, rules, told=True))
+    if worker.hears:
+        deaf = worker._replace(hears=False, told=worker.told or missed)
+        yield "the ear is lost", state._replace(first=first._replace(on_the_way=False), worker=deaf)
+    elif state.redis_up:
+        listening = worker._replace(hears=True)
+        if rules.doubt_when_listening_begins:
+            listening = _doubting(listening, rules, told=worker.told)
+        yield "it listens", state._replace(worker=listening)
+
+
+def _doubting(worker: Worker, rules: Rules, *, told: bool) -> Worker:
+    beat = worker.beat
+    if beat and rules.doubt_outlives_beats_begun:
+        beat = beat._replace(settles=False)
+    return worker._replace(doubts=True, told=told, beat=beat)
 
 
 def _redis_steps(state: State) -> Iterator[Step]:
@@ -178,7 +129,8 @@ def _beat_steps(state: State, rules: Rules) -> Iterator[Step]:
         yield from _next_read(state, beat, rules)
     else:
         age = beat.age if rules.age_from_start else 0
-        read = worker._replace(beat=None, age=age, seen=beat.newest)
+        doubts = worker.doubts and not beat.settles
+        read = worker._replace(beat=None, age=age, seen=beat.newest, doubts=doubts)
         yield "the beat is over", state._replace(worker=read)
 
 
@@ -213,6 +165,9 @@ def _replaced(state: State, rules: Rules) -> State:
     elif rules.own and first.step == "committed":
         first = first._replace(step="unanswered")
     fresh = Worker() if rules.first_read_is_whole else Worker(seen=state.counter, age=0)
+    if rules.memory:
+        told = first.step == "answered"
+        first, fresh = first._replace(on_the_way=False), fresh._replace(told=told)
     return state._replace(first=first, worker=fresh, request=None)
 
 
@@ -221,6 +176,8 @@ def _request_steps(state: State, rules: Rules) -> Iterator[Step]:
     request, worker = state.request, state.worker
     if request is None:
         yield _asked(state, rules)
+    elif request.step == "memory":
+        yield _asked_memory(state, rules)
     elif request.step == "redis":
         yield _asked_redis(state)
     elif worker.age < SECOND:
@@ -238,11 +195,31 @@ def _asked(state: State, rules: Rules) -> Step:
     if state.worker.remembers:
         return _refused(state)
     first = state.first
-    redis_due = first.intact and state.redis_up
+    redis_due = first.intact and state.redis_up and (state.worker.told or not rules.memory)
     second_due = first.step == "answered" and first.age == SECOND
     step = "redis" if rules.ask_redis else "pulse"
     request = Request(step, redis_due, second_due, redis_answers=not rules.ask_redis)
+    if rules.memory:
+        alone = rules.alone_before_memory and _may_answer_alone(state.worker, rules)
+        request = request._replace(step="memory", alone=alone)
+        return "may memory answer alone?", state._replace(request=request)
     return "memory knows nothing", state._replace(request=request)
+
+
+def _may_answer_alone(worker: Worker, rules: Rules) -> bool:
+    fresh = worker.age < SECOND or not rules.alone_while_fresh
+    return worker.hears and fresh and not worker.doubts and worker.seen is not None
+
+
+def _asked_memory(state: State, rules: Rules) -> Step:
+    assert state.request is not None
+    alone = state.request.alone
+    if rules.alone_before_memory:
+        if state.worker.remembers:
+            return _refused(state)
+    else:  # memory was asked when the request set out
+        alone = _may_answer_alone(state.worker, rules)
+    return _let_in(state) if alone else ("memory knows nothing", _at(state, "redis"))
 
 
 def _asked_redis(state: State) -> Step:

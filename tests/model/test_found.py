@@ -12,8 +12,8 @@ ICU = "icu@doctors.example"
 
 
 @pytest.fixture
-def machine(make_machine: Callable[[Windows], MachineUnderFire]) -> Iterator[MachineUnderFire]:
-    machine = make_machine(Windows(rotate=True, grace=10, lost_response=900))
+def machine(make_machine: Callable[[Windows, str], MachineUnderFire]) -> Iterator[MachineUnderFire]:
+    machine = make_machine(Windows(rotate=True, grace=10, lost_response=900), "memory")
     machine.start()
     yield machine
     machine.teardown()

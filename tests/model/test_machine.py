@@ -18,19 +18,23 @@ from tests.model.oracle import Windows
 TIMES = int(os.environ.get("STORIES", "1"))
 STEPS = 40
 DEPLOYMENTS = {
-    "as by default": (10, Windows(rotate=True, grace=10, lost_response=900)),
-    "no grace period": (3, Windows(rotate=True, grace=0, lost_response=900)),
-    "single use": (3, Windows(rotate=True, grace=0, lost_response=0)),
-    "rotation off": (3, Windows(rotate=False, grace=10, lost_response=900)),
+    "from memory": (6, "memory", Windows(rotate=True, grace=10, lost_response=900)),
+    "asking Redis": (4, "redis", Windows(rotate=True, grace=10, lost_response=900)),
+    "no grace period": (3, "redis", Windows(rotate=True, grace=0, lost_response=900)),
+    "single use": (3, "memory", Windows(rotate=True, grace=0, lost_response=0)),
+    "rotation off": (3, "redis", Windows(rotate=False, grace=10, lost_response=900)),
 }
 
 
-@pytest.mark.parametrize(("stories", "windows"), DEPLOYMENTS.values(), ids=DEPLOYMENTS)
+@pytest.mark.parametrize(("stories", "check", "windows"), DEPLOYMENTS.values(), ids=DEPLOYMENTS)
 def test_any_story_keeps_the_promise(
-    make_machine: Callable[[Windows], MachineUnderFire], stories: int, windows: Windows
+    make_machine: Callable[[Windows, str], MachineUnderFire],
+    stories: int,
+    check: str,
+    windows: Windows,
 ) -> None:
     run_state_machine_as_test(
-        partial(make_machine, windows),
+        partial(make_machine, windows, check),
         settings=settings(
             max_examples=stories * TIMES,
             stateful_step_count=STEPS,

@@ -17,6 +17,9 @@ from carelink_api import clock
 from carelink_api.audit.models import AuditEvent
 from carelink_api.extensions import db
 from carelink_api.housekeeping import Housekeeper
+from carelink_api.redis_channel import Channel
+from carelink_api.redis_client import STORE_ERRORS
+from carelink_api.sessions.hints import CHANNEL, read_hint
 from carelink_api.sessions.models import Session
 from carelink_api.sessions.runtime import Runtime
 from tests.auth.helpers import claims_of
@@ -51,6 +54,9 @@ class Worker:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
+        self._channel: Channel | None = None
+        self.heard: set[str] = set()
+        """Sessions of whose end it was told while it listened."""
         self.auth = Auth(app)
         self.reaches_redis = True
         self.has_read = False
@@ -61,6 +67,35 @@ class Worker:
     def parts(self) -> Runtime:
         found: Runtime = self.app.extensions["carelink"]
         return found
+
+    @property
+    def listens(self) -> bool:
+        return self._channel is not None
+
+    def listen(self) -> None:
+        """Take what was said on the channel; one that does not listen yet begins to."""
+        hearing = self.parts.hearing
+        if hearing is None:
+            return
+        try:
+            if self._channel is None:
+                self._channel = Channel(self.parts.denylist.client, CHANNEL).__enter__()
+                hearing.begin()
+            while (message := self._channel.receive(0)) is not None:
+                hearing.take(message)
+                hint = read_hint(message)
+                assert hint is not None
+                self.heard |= set(hint.sids)
+            hearing.take(None)
+        except STORE_ERRORS:
+            self.stop_listening()
+
+    def stop_listening(self) -> None:
+        if self._channel is not None:
+            self._channel.__exit__()
+            self._channel = None
+        if self.parts.hearing is not None:
+            self.parts.hearing.end()
 
     def note(self, token: Access, active_at: float) -> None:
         generation, active = self.notes.get(token.sid, (0, 0.0))
@@ -101,6 +136,7 @@ class World:
     def replace_worker(self, index: int) -> Flask:
         """Put a new process in a worker's place; return what is left of the old one."""
         old, self.workers[index] = self.workers[index], Worker(self._make_worker())
+        old.stop_listening()
         for end in self.ends():
             end.known_by.discard(old)
         return old.app
@@ -154,7 +190,8 @@ class World:
     def _must_refuse(self, worker: Worker, end: End, sid: str) -> bool:
         if worker in end.known_by or not worker.has_read:
             return True
-        sees_redis = worker.reaches_redis and self.redis.answers
+        asks_redis = not worker.listens or sid in worker.heard  # else memory may answer alone
+        sees_redis = worker.reaches_redis and self.redis.answers and asks_redis
         return (sees_redis and sid in self.redis.holds) or self.now - end.at >= PROMISED_SECONDS
 
     def guard(self, worker: Worker, token: Access, answer: TestResponse, *, active: bool) -> bool:

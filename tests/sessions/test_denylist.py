@@ -213,7 +213,8 @@ def test_writing_ignores_the_breaker(fragile: ValkeyServer, denylist: Denylist) 
 def test_writing_to_a_server_that_does_not_answer_is_tried_once_and_not_once_a_batch(
     fragile: ValkeyServer, denylist: Denylist, looker: redis.Redis, fail: Break
 ) -> None:
-    assert denylist.publish([entry()])  # over a connection that is ready for what follows
+    ready = [entry(), entry(sid=new_sid())]  # over a connection that is ready for what follows
+    assert denylist.publish(ready)
     before = calls_of(looker, "set")
     fail(fragile)
     assert not denylist.publish([entry(sid=new_sid()) for _ in range(10 * BATCH)])
