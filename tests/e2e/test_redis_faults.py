@@ -8,7 +8,7 @@ import pytest
 
 from carelink_api.sessions.denylist import session_key
 from tests.auth_helper import Account, Auth
-from tests.conftest import MakeServer
+from tests.conftest import MakeSettings, environment
 from tests.e2e.clients import (
     PROMISED_SECONDS,
     Api,
@@ -23,7 +23,7 @@ from tests.e2e.clients import (
 )
 from tests.e2e.conftest import Housekeep
 from tests.processes import wait_for
-from tests.servers import ApiServer, ValkeyServer
+from tests.servers import ApiServer, SettledServer, ValkeyServer
 
 Pair = dict[str, Any]
 LEEWAY_AND_A_MINUTE = 10 + 60
@@ -83,9 +83,16 @@ def healthy_load(api: Api, account: Account) -> Load:
 
 
 @pytest.fixture
-def ward(auth: Auth, api_server: MakeServer, own_valkey: ValkeyServer) -> Iterator[Ward]:
-    server = api_server(workers=2, redis_url=own_valkey.url)
-    with each_worker(server) as workers:
+def ward(
+    auth: Auth, make_settings: MakeSettings, own_valkey: ValkeyServer, store: str
+) -> Iterator[Ward]:
+    """On PostgreSQL the workers answer from memory, on SQLite they ask Redis every time."""
+    check = "memory" if store.startswith("postgresql") else "redis"
+    settings = make_settings(redis_url=own_valkey.url, denylist_check=check)
+    with (
+        SettledServer(environment(settings), workers=2) as server,
+        each_worker(server) as workers,
+    ):
         yield Ward(server, workers, own_valkey, auth)
 
 

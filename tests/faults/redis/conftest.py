@@ -1,5 +1,6 @@
 """Two workers on a Redis that a module breaks, and the crowd that works on them meanwhile."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,8 +16,10 @@ from tests.conftest import TEST_SETTINGS, close, environment, migrate
 from tests.e2e.clients import Api, each_worker
 from tests.faults.crowd import HEALTHY, Crowd
 from tests.faults.rows import PROPERTY, Row
-from tests.servers import ApiServer, PostgresServer
+from tests.servers import ApiServer, PostgresServer, SettledServer
 
+CHECK = os.environ.get("CHECK", "memory")
+"""`redis` to see the same faults where Redis is asked with every request."""
 Load = Callable[[str], AbstractContextManager[Crowd]]
 
 
@@ -36,11 +39,11 @@ def place(store: str, redis_url: str, postgres: PostgresServer, folder: Path) ->
     url = postgres.create_database(f"faults_{uuid.uuid4().hex[:8]}")
     migrate(url)
     stores = {"sqlalchemy_database_uri": url, "redis_url": redis_url}
-    shape = {"ratelimit_enabled": True, "trusted_proxies": 1}
+    shape = {"ratelimit_enabled": True, "trusted_proxies": 1, "denylist_check": CHECK}
     settings = Settings.load(folder, **(TEST_SETTINGS | stores | shape))
     accounts = _accounts(settings)
     with (
-        ApiServer(environment(settings), workers=2) as server,
+        SettledServer(environment(settings), workers=2) as server,
         each_worker(server) as workers,
     ):
         yield Place(store, server, workers, accounts)
