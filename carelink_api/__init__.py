@@ -12,6 +12,8 @@ from .api import FastJson
 from .auth import throttles
 from .auth import tokens as auth_tokens
 from .auth.jwks import bp as jwks_blueprint
+from .auth.key_reading import EXTENSION as KEYS
+from .auth.key_reading import RingKeeper
 from .auth.key_settings import key_ring
 from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
@@ -105,16 +107,19 @@ def _bind_extensions(app: Flask, settings: Settings) -> None:
 
 def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable[[], None], ...]:
     """Build the core's parts once and hand each what it needs; return what starts the threads."""
-    ring = key_ring(settings)
     auth_tokens.init_app(app, settings)
-    tokens = auth_tokens.TokenService(settings, ring)
+    tokens = auth_tokens.TokenService(settings)
+    keys = RingKeeper(settings, key_ring(settings), tokens.replace_ring)
     client = redis_client.build(settings.redis_url)
     denylist = Denylist(client, leeway=settings.leeway)
-    pulse = Pulse(background_engine(settings.sqlalchemy_database_uri))
+    pulse = Pulse(background_engine(settings.sqlalchemy_database_uri), keys.learn)
     activity = ActivityLog(background_engine(settings.sqlalchemy_database_uri))
     beating, writing = PulseThread(pulse), ActivityThread(activity, denylist.probe)
     hearing = Hearing(pulse) if settings.denylist_check == "memory" else None
+    look = beating.look if background else pulse.beat
+    tokens.follow(lambda: pulse.is_fresh() or look())
 
+    app.extensions[KEYS] = keys
     app.extensions[auth_tokens.EXTENSION] = tokens
     app.extensions[MINUTE_COUNTS] = MinuteCounts()
     app.extensions[LIVE_COUNTS] = LiveCounts()
@@ -124,8 +129,9 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable
         pulse=pulse,
         activity=activity,
         hearing=hearing,
-        guard=Guard(denylist, pulse, beating.look if background else pulse.beat, hearing),
+        guard=Guard(denylist, pulse, look, hearing),
         verify_access=tokens.verify_access,
+        ring=lambda: tokens.ring,
         own_sessions=BoundedCache(OWN_SESSIONS_KEPT),
     )
     throttles.init_app(app, settings, client, auth_blueprint.name)

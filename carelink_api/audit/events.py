@@ -63,6 +63,15 @@ class Event(StrEnum):
 
     DENYLIST_FLUSHED = "denylist:flushed"
 
+    KEY_ADDED = "key:added"
+    """It verifies; taken over from the settings, or made, or imported."""
+    KEY_PROMOTED = "key:promoted"
+    """It signs, and another one does not any more."""
+    KEY_RETIRED = "key:retired"
+    """No token of it is good any more."""
+    KEYS_REWRAPPED = "keys:rewrapped"
+    """All are sealed by the present secret."""
+
     SESSIONS_SEARCHED = "sessions:searched"
     TRAIL_READ = "trail:read"
     REVOCATION_PREVIEWED = "revocation:previewed"

@@ -1,15 +1,14 @@
 """The public keys, for other services that verify our tokens (RFC 7517)."""
 
 import marshmallow as ma
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
 from ..api import CareLinkBlueprint
+from .key_rules import JWKS_SECONDS
 from .tokens import tokens
 
 bp = CareLinkBlueprint("keys", __name__, url_prefix="/.well-known", description="Public keys.")
 CONTENT_TYPE = "application/jwk-set+json"
-CACHED_SECONDS = 300
-"""How long others may go without a new key: list one for longer before it signs."""
 
 
 class JwkShape(ma.Schema):
@@ -30,8 +29,13 @@ class JwkSetShape(ma.Schema):
 @bp.get("/jwks.json")
 @bp.alt_response(200, schema=JwkSetShape, content_type=CONTENT_TYPE)
 def jwks() -> Response:
-    """List the public keys that verify tokens. With HS256 there are none."""
-    response = jsonify(tokens().ring.jwk_set())
+    """List the public keys that verify tokens. With HS256 there are none.
+
+    Every worker answers the same bytes and `ETag`; `If-None-Match` is answered with 304.
+    """
+    response = jsonify(tokens().published_ring().jwk_set())
     response.content_type = CONTENT_TYPE
-    response.headers["Cache-Control"] = f"public, max-age={CACHED_SECONDS}"
+    response.headers["Cache-Control"] = f"public, max-age={JWKS_SECONDS}"
+    response.add_etag()
+    response.make_conditional(request)
     return response

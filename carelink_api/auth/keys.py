@@ -16,6 +16,7 @@ from jwt.algorithms import HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError, InvalidTokenError
 
 from ..config import Algorithm
+from ..errors import Unavailable
 from .pem import PrivateKey, PublicKey
 
 _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
@@ -39,15 +40,25 @@ class UnknownKey(InvalidTokenError):
     """The header names no key of ours, or another algorithm than that key's."""
 
 
+class UnknownKid(UnknownKey):
+    """No key of that name: perhaps not yet."""
+
+
 class KeyRing:
     """The keys that verify, and the one among them that signs."""
 
-    def __init__(self, signing: Key, others: Sequence[Key] = ()) -> None:
-        """Raises ValueError for a key that cannot sign, or one that is there twice."""
-        keys = (signing, *others)
-        self.signing = signing
+    def __init__(
+        self, signing: Key | None, others: Sequence[Key] = (), *, unreadable: Sequence[str] = ()
+    ) -> None:
+        """Raises ValueError for a key that cannot sign, or one that is there twice.
+
+        `unreadable` are names of keys that are ours, and that this process cannot open.
+        """
+        keys = (signing, *others) if signing else tuple(others)
+        self._signing = signing
         self._by_kid: Mapping[str, Key] = {key.kid: key for key in keys}
-        if signing.signing is None:
+        self.unreadable = frozenset(unreadable)
+        if signing is not None and signing.signing is None:
             raise ValueError("the key that signs has no private half")
         if len(self._by_kid) != len(keys):
             raise ValueError("a key is in the ring twice")
@@ -55,16 +66,36 @@ class KeyRing:
     def __iter__(self) -> Iterator[Key]:
         return iter(self._by_kid.values())
 
+    def get(self, kid: str) -> Key | None:
+        return self._by_kid.get(kid)
+
+    @property
+    def can_sign(self) -> bool:
+        return self._signing is not None
+
+    @property
+    def signing(self) -> Key:
+        """The key that signs. Raises Unavailable where there is none."""
+        if self._signing is None:
+            raise Unavailable()
+        return self._signing
+
     def verifying(self, header: Mapping[str, Any]) -> Key:
-        """Return the key that a token's header names. Raises UnknownKey.
+        """Return the key that a token's header names. Raises UnknownKey, UnknownKid, Unavailable.
 
         The algorithm is the key's, never the header's: a token that names another one is refused
         before anything is computed with it (RFC 8725 §3.1, ASVS 9.1.2).
         """
         kid = header.get("kid")
-        key = self._by_kid.get(kid) if isinstance(kid, str) else None
-        if key is None or header.get("alg") != key.algorithm:
-            raise UnknownKey("no such key")
+        if not isinstance(kid, str):
+            raise UnknownKey("no name")
+        if kid in self.unreadable:
+            raise Unavailable()  # its token may be good: nobody is thrown out
+        key = self._by_kid.get(kid)
+        if key is None:
+            raise UnknownKid("no such key")
+        if header.get("alg") != key.algorithm:
+            raise UnknownKey("another algorithm")
         return key
 
     def jwk_set(self) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from flask_jwt_extended import create_access_token, create_refresh_token
 from .. import clock
 from ..bounded import BoundedCache
 from ..config import Settings
-from ..errors import TokenNotValid
+from ..errors import TokenNotValid, Unavailable
 from ..extensions import jwt
 from ..session_profiles import MAX_ACCESS_SECONDS
 from ..sessions.claims import AccessClaims, Claims, RefreshClaims
 from ..sessions.grants import Grant
 from . import jws, payloads
-from .keys import Key, KeyRing
+from .keys import Key, KeyRing, UnknownKid
 from .payloads import demand, moment
 from .pem import PrivateKey
 
@@ -86,9 +86,10 @@ class _Trust:
 class TokenService:
     """Mints for grants, and verifies what comes back."""
 
-    def __init__(self, settings: Settings, ring: KeyRing) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.replace_ring(ring)
+        self.replace_ring(KeyRing(None))  # nobody has looked yet which keys hold
+        self._catch_up: Callable[[], bool] = lambda: False
         self._leeway = settings.leeway
         profiles = settings.session_profiles.by_name().values()
         self._longest = max(profile.absolute_seconds for profile in profiles)
@@ -101,8 +102,22 @@ class TokenService:
         """Sign and verify with another ring from now on. What has left it verifies nothing more."""
         self._trust = _Trust(ring, BoundedCache(CACHED_TOKENS))
 
+    def follow(self, catch_up: Callable[[], bool]) -> None:
+        """Let `catch_up` see to it that the ring is at most a second old; it says if it could."""
+        self._catch_up = catch_up
+
+    def published_ring(self) -> KeyRing:
+        """Return the ring as others may know it. Raises Unavailable before anybody has read it."""
+        if not self._catch_up() and not self.ring.can_sign:
+            raise Unavailable()
+        return self.ring
+
     def mint(self, grant: Grant) -> TokenPair:
-        """Sign both tokens of a grant. A reissued refresh token has the same jti, iat and exp."""
+        """Sign both tokens of a grant. A reissued refresh token has the same jti, iat and exp.
+
+        Raises Unavailable where no key is known that signs.
+        """
+        self._catch_up()  # a key that is gone since would sign what nobody takes
         subject = _Subject(grant.user.id, self.ring.signing)
         return TokenPair(self._mint_access(grant, subject), self._mint_refresh(grant, subject))
 
@@ -111,11 +126,9 @@ class TokenService:
 
         The signature of the very same token is checked once per process; its expiry every time.
         """
-        trust = self._trust
-        claims = trust.verified.get(token)
+        claims = self._trust.verified.get(token)
         if claims is None:
-            claims = self._read(token, trust.ring, "access", payloads.access_claims)
-            trust.verified.put(token, claims)
+            claims = self._try_rings(lambda trust: self._verify_access(token, trust))
         self.refuse_expired(claims)
         return claims
 
@@ -127,27 +140,58 @@ class TokenService:
 
     def read_access(self, token: str) -> AccessClaims:
         """Return the claims of an access token of ours, expired or not. Raises TokenNotValid."""
-        return self._read(token, self.ring, "access", payloads.access_claims)
+        self._catch_up()
+        return self._try_rings(
+            lambda trust: self._read(token, trust.ring, "access", payloads.access_claims)
+        )
 
     def read_refresh(self, token: str) -> RefreshClaims:
         """Return the claims of a refresh token of ours, expired or not. Raises TokenNotValid."""
-        return self._read(token, self.ring, "refresh", payloads.refresh_claims)
+        self._catch_up()
+        return self._try_rings(
+            lambda trust: self._read(token, trust.ring, "refresh", payloads.refresh_claims)
+        )
 
     def refuse_expired(self, claims: Claims) -> None:
         """Raises TokenNotValid where the token's time is over."""
         if clock.wall() >= claims.expires_at + self._leeway.total_seconds():
             raise TokenNotValid("expired")
 
+    def _try_rings(self, read: Callable[[_Trust], C]) -> C:
+        """Read by the present ring; by a younger one where the token names a key it lacks.
+
+        Raises TokenNotValid, and Unavailable where nobody can tell whose key that is.
+        """
+        try:
+            return read(self._trust)
+        except UnknownKid:
+            if not self._catch_up():
+                raise Unavailable() from None
+        try:
+            return read(self._trust)
+        except UnknownKid:
+            raise TokenNotValid() from None
+
+    def _verify_access(self, token: str, trust: _Trust) -> AccessClaims:
+        claims = self._read(token, trust.ring, "access", payloads.access_claims)
+        trust.verified.put(token, claims)
+        return claims
+
     def _read(
         self, token: str, ring: KeyRing, kind: Kind, build: Callable[[Mapping[str, Any]], C]
     ) -> C:
-        """Verify everything but the expiry. Whatever is wrong, it is one constant refusal."""
+        """Verify everything but the expiry. Whatever is wrong, it is one constant refusal.
+
+        Raises TokenNotValid, and UnknownKid for a name that the ring does not have.
+        """
         if len(token) > MAX_TOKEN_LENGTH or not _SHAPE.match(token):
             raise TokenNotValid()
         try:
             header, payload = jws.verified(token, ring)
             self._demand_common(header, payload, kind)
             return build(payload)
+        except UnknownKid:
+            raise
         except _REFUSALS:
             raise TokenNotValid() from None
 

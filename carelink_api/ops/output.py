@@ -17,6 +17,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ..auth.key_store import KeyRefused
 from ..config import UnsafeSettings
 from ..errors import CareLinkError
 
@@ -52,7 +53,7 @@ def plain_failures() -> Iterator[None]:
         yield
     except CareLinkError as error:
         raise click.ClickException(sentence(error)) from error
-    except UnsafeSettings as error:
+    except (UnsafeSettings, KeyRefused) as error:
         raise click.ClickException(str(error)) from error
     except (DBAPIError, PoolTimeout) as error:
         if not (words := _database_sentence(error)):

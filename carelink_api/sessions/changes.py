@@ -17,7 +17,7 @@ _COLUMNS = (
     Session.latest_expires_at,
 )
 ChangeRow = Row[str, datetime | None, str | None, int | None, datetime]
-CounterRow = Row[int, datetime | None]
+CounterRow = Row[int, datetime | None, int]
 _Query = Select[str, datetime | None, str | None, int | None, datetime]
 _STREAMED = 1000
 
@@ -40,9 +40,24 @@ def refuse_logins_before(sql: Sql, moment: datetime) -> None:
     )
 
 
+def take_key_change(sql: Sql) -> int:
+    """Count a change of the keys. Do it before any of their rows is read: its lock orders them."""
+    taken = sql.execute(
+        update(ChangeCounter)
+        .where(ChangeCounter.id == 1)
+        .values(key_change=ChangeCounter.key_change + 1)
+        .returning(ChangeCounter.key_change)
+    )
+    return taken.scalar_one()
+
+
 def read_counter(connection: Connection) -> CounterRow:
-    """Return the newest committed change number, and before when every login is refused."""
-    columns = (ChangeCounter.value, ChangeCounter.refuse_logins_before)
+    """Return the newest committed change number, before when every login is refused, and the
+    newest change of keys.
+    """
+    columns = (
+        ChangeCounter.value, ChangeCounter.refuse_logins_before, ChangeCounter.key_change,
+    )  # fmt: skip
     return connection.execute(select(*columns).where(ChangeCounter.id == 1)).one()
 
 

@@ -115,10 +115,13 @@ def _admit(*, user_caused: bool) -> None:
     token = _bearer(environ)
     if token is None:
         raise NotAuthenticated()
+    ring = parts.ring()
     found = parts.verify_access(token)
     now = environ[web.ARRIVED]
     if reason := parts.guard.refusal(found, now):
         raise TokenNotValid(reason)
+    if parts.ring() is not ring:  # the look into SQL may have told that its key is gone
+        parts.verify_access(token)
     environ[CLAIMS] = found
     background = environ.get(BACKGROUND_HEADER, "").strip() == "1"
     parts.activity.note(

@@ -102,3 +102,5 @@ class ChangeCounter(Base):
     value: Mapped[int] = mapped_column(BigInteger)
     refuse_logins_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Set when everyone is revoked: covers sessions whose rows a restored backup has lost, too."""
+    key_change: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Counts the changes of the keys that sign and verify tokens."""

@@ -5,11 +5,11 @@ and what it remembers; `PulseThread` keeps it beating.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import clock, metrics
@@ -43,8 +43,17 @@ _Moment = tuple[float, float]
 class Pulse:
     """Ended sessions, at most one beat old, and how old that beat is."""
 
-    def __init__(self, engine: Engine, *, page_size: int = LARGEST) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        learn_keys: Callable[[Connection], None] = lambda _: None,
+        *,
+        page_size: int = LARGEST,
+    ) -> None:
         self._engine = engine
+        self._learn_keys = learn_keys
+        """Reads the keys that sign and verify: called when they have changed, or may have."""
+        self._key_change: int | None = None
         self._ended = EndedSessions()
         self._reader = Reader(page_size)
         self._refuse_logins_before = 0
@@ -137,6 +146,9 @@ class Pulse:
         now = clock.now()
         with self._engine.connect() as connection:
             found = self._reader.read(connection, now)
+            if found.whole_begun or found.key_change != self._key_change:
+                self._learn_keys(connection)
+                self._key_change = found.key_change
         self._take(found, now, breather)  # learned outside the transaction: it takes its time
         self._reader.move_on(found)
         self._looked_at = started

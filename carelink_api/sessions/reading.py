@@ -38,6 +38,7 @@ class Found:
     page: Page
     newest: int
     refuse_before: datetime | None
+    key_change: int
     whole: WholeReading | None
     """The page is one of everything, and not of what has changed."""
     whole_begun: bool = False
@@ -68,7 +69,7 @@ class Reader:
 
     def read(self, connection: Connection, now: datetime) -> Found:
         """Return the next page: two statements, or one where nothing has changed."""
-        newest, refuse_before = read_counter(connection)
+        newest, refuse_before, key_change = read_counter(connection)
         if newest < self._highest:  # a database restored from a backup
             self.start_over()
         whole = self._whole
@@ -77,11 +78,11 @@ class Reader:
             whole = WholeReading(newest, (since, 0, ""))
         if whole is not None:
             page = refused_after(connection, whole.place, self._size)
-            return Found(page, newest, refuse_before, whole, whole is not self._whole)
+            return Found(page, newest, refuse_before, key_change, whole, whole is not self._whole)
         assert self._place is not None
         news = newest >= self._place[0]
         page = changed_after(connection, self._place, self._size) if news else _NOTHING
-        return Found(page, newest, refuse_before, None)
+        return Found(page, newest, refuse_before, key_change, None)
 
     def move_on(self, found: Found) -> None:
         """Note that a page has been learned."""

@@ -32,6 +32,8 @@ class Runtime:
     guard: "Guard"
     verify_access: Callable[[str], AccessClaims]
     """Returns the claims of a good, unexpired access token; raises TokenNotValid."""
+    ring: Callable[[], object]
+    """Returns the keys that hold now: another object whenever they have changed."""
     own_sessions: BoundedCache[str, Loaded]
     """By `jti` of the access token that asked: what `me` shows."""
 

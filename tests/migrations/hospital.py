@@ -276,7 +276,14 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         {"user_id": 9, "code_hash": "0f" * 32, "expires_at": MORNING + _HOUR, "refusals": 2},
     ],
     "change_counter": [
-        {"value": 2**40, "refuse_logins_before": MORNING - 30 * _HOUR},
+        {"value": 2**40, "refuse_logins_before": MORNING - 30 * _HOUR, "key_change": 3},
+    ],
+    "signing_keys": [
+        {"kid": "oldest", "algorithm": "HS256", "source": "settings", "sealed": None,
+         "created_at": MORNING, "promoted_at": MORNING, "stopped_at": MORNING,
+         "retired_at": MORNING},
+        {"kid": "k" * 43, "algorithm": "EdDSA", "source": "made", "sealed": b"\x00\xff" * 80,
+         "created_at": MORNING, "promoted_at": MORNING, "stopped_at": None, "retired_at": None},
     ],
     "audit_events": [
         _event(1, "login:succeeded", jti=None),

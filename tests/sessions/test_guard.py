@@ -30,6 +30,8 @@ CLEAN, UNAVAILABLE = "clean", "unavailable"
 
 def expected(memory: str, redis: str, pulse: str, *, alone: bool) -> str:
     """Return what the table says: a reason, clean or unavailable."""
+    if pulse == "never read, SQL gone":
+        return UNAVAILABLE  # nor has it read which keys hold: no token means anything
     if memory == "hit":
         return "idle"  # the reason that only the memory knows
     if alone:

@@ -104,7 +104,8 @@ def test_a_look_does_not_hang_with_a_server_that_hangs() -> None:
         url = server.create_database("store")
         server.execute(
             "CREATE TABLE change_counter AS"
-            " SELECT 1 AS id, 0 AS value, NULL::timestamptz AS refuse_logins_before",
+            " SELECT 1 AS id, 0 AS value, NULL::timestamptz AS refuse_logins_before,"
+            " 0 AS key_change",
             "store",
         )
         server.execute(
