@@ -97,8 +97,8 @@ LOGINS = (
           "access, 60-minute idle timeout"),
     Login("admin@demo.example", "copper ladders lean on orchards",
           "Noor Fairbanks", "admin", None,
-          "change any roster by the API, review broken glass at /ops/ (two wait, one is overdue); "
-          "no patient data"),
+          "accounts and one-time codes at /ops/, and the review of broken glass (two wait, one is "
+          "overdue); any roster by the API; no patient data"),
     Login("ops@demo.example", "quiet turbines hum at midnight",
           "Piet Marchetti", "ops", None,
           "see and end sessions in the console at /ops/; standard session; no patient data"),

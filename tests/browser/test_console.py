@@ -206,7 +206,7 @@ def test_an_administrator_finds_the_review_queue_and_nothing_else(
         }
         assert ward.post(doctor, "/api/break-glass/", emergency).status_code == 201
     page = open_console("admin")
-    expect(page.locator(".ops-tabs a")).to_have_text(["Review queue"])
+    expect(page.locator(".ops-tabs a")).to_have_text(["Review queue", "Accounts"])
     expect(page.get_by_role("button", name="Revoke …")).to_have_count(0)
     card = page.locator("article", has_text="Ines Okafor")
     expect(card).to_contain_text("In for a colleague: “In for a colleague tonight”")

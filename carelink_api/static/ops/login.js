@@ -40,7 +40,7 @@ export function showStranger(root, session) {
     root,
     "Not for this account",
     session.state.user?.email ?? "",
-    h("p", {}, "The operations console is for operators, and for administrators who review emergencies."),
+    h("p", {}, "The operations console is for operators and administrators."),
     h("p", {}, h("a", { href: "/" }, "Go to the ward workstation")),
     entry.leaveRow(session, "Log out"),
   );
