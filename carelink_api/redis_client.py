@@ -158,6 +158,19 @@ def set_new(client: Client, entries: Sequence[NewEntry]) -> None:
         pipe.execute()
 
 
+def unlink(client: Client, keys: Sequence[str]) -> int:
+    """Remove keys without blocking; return how many there were: one round trip to each node.
+
+    Raises RedisError, RedisClusterException.
+    """
+    if isinstance(client, LookupRedis):
+        return client.unlink(*keys)
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.unlink(key)
+        return sum(pipe.execute())
+
+
 def refresh(client: Client) -> None:
     """Learn where a cluster's keys lie now. Raises RedisClusterException."""
     cluster: object = client

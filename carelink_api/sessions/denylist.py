@@ -165,10 +165,7 @@ class Denylist:
         """Delete keys without blocking; return how many there were. Raises STORE_ERRORS."""
         deleted = 0
         for start in range(0, len(keys), BATCH):
-            with self.client.pipeline(transaction=False) as pipe:
-                for key in keys[start : start + BATCH]:
-                    pipe.unlink(key)
-                deleted += sum(pipe.execute())
+            deleted += redis_client.unlink(self.client, keys[start : start + BATCH])
         return deleted
 
     def _ask(self, sid: str, jti: str) -> bytes | None:

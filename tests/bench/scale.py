@@ -7,6 +7,7 @@ them. Needs a quiet machine. `--housekeeper` runs one beside it, as in productio
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -102,10 +103,13 @@ def _revoke(
     time.sleep(QUIET_SECONDS)
     before = _memory(server, valkey, postgres)
     normal = probe.take()
+    busy = _busy(server, valkey, postgres)
     command = ("sessions", "revoke", "--user-type", "nurse", "--reason", "a test", "--yes")
     with watching(valkey) as stalls:
         answer, _ = _flask(env, *command)
     meanwhile = probe.take()
+    spent = [after - before for before, after in
+             zip(busy, _busy(server, valkey, postgres), strict=True)]  # fmt: skip
     assert answer["ended"] == size, answer
     time.sleep(2)  # the workers' last look, and what they tidy
     after = _memory(server, valkey, postgres)
@@ -114,6 +118,9 @@ def _revoke(
     return {
         "sessions revoked a second": f"{size / answer['seconds']:,.0f}",
         "seconds": f"{answer['seconds']:.1f}",
+        "CPU µs each: PostgreSQL, command, Valkey, workers": ", ".join(
+            f"{seconds / size * 1e6:.0f}" for seconds in spent
+        ),
         "others' me, p50 / p99 ms, before": _me(normal),
         "meanwhile": _me(meanwhile),
         "others' refresh, before | meanwhile": f"{_refresh(normal)} | {_refresh(meanwhile)}",
@@ -155,6 +162,23 @@ def _learning(database: str) -> dict[str, str]:
             "a new worker has read all, s (CPU)": f"{took:.1f} ({cpu:.1f})",
             "what it remembers, MiB (most, meanwhile)": f"{kept / MIB:.1f} ({most / MIB:.1f})",
         }
+
+
+def _busy(server: ApiServer, valkey: ValkeyServer, postgres: PostgresServer) -> list[float]:
+    """Return how many seconds of processor each part has used so far, ended children included."""
+    command = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return [
+        _processor(postgres.pid),
+        command.ru_utime + command.ru_stime,
+        _processor(valkey.pid),
+        sum(_processor(pid) for pid in server.worker_pids()),
+    ]
+
+
+def _processor(pid: int) -> float:
+    parent = psutil.Process(pid)
+    alive = [sum(each.cpu_times()[:2]) for each in parent.children()]
+    return sum(parent.cpu_times()[:4]) + sum(alive)
 
 
 def _memory(
