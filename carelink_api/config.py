@@ -86,6 +86,7 @@ class Settings(BaseSettings):
 
     ratelimit_enabled: Flag = True
     cors_origins: list[str] = []
+    redis_attested: list[Literal["noeviction", "appendonly"]] = []
     trusted_proxies: int = Field(0, ge=0, le=10)
     max_content_length: int = Field(64 * 1024, ge=1024, le=16 * 1024 * 1024)
     audit_key_file: str = ""
@@ -216,6 +217,16 @@ class Settings(BaseSettings):
                 "CARELINK_CORS_ORIGINS must list exact origins such as https://app.example, "
                 "never * and no path."
             )
+        if any(origin.lower().startswith("http://") for origin in self.cors_origins):
+            raise UnsafeSettings(
+                "CARELINK_CORS_ORIGINS lists an origin of plain http: whoever is on the network "
+                "can change that page; list https origins only."
+            )
+        if not self.ratelimit_enabled:
+            raise UnsafeSettings(
+                "CARELINK_RATELIMIT_ENABLED=false lets passwords be tried as fast as the server "
+                "answers; production does not start with it, remove the setting."
+            )
 
 
 def is_exact_origin(origin: str) -> bool:
@@ -227,6 +238,7 @@ def _example(name: str) -> str:
     """Return what a list of this setting could be."""
     examples = {
         "SHIFT_BOUND_USER_TYPES": '["nurse"]',
+        "REDIS_ATTESTED": '["noeviction", "appendonly"]',
         "AUDIT_OLD_KEY_FILES": '["/run/secrets/audit-2026"]',
     }
     return examples.get(name, '["https://app.example"]')

@@ -38,6 +38,13 @@ TEST_SETTINGS: dict[str, Any] = {
     "password_hash_iterations": 1,
     "ratelimit_enabled": False,
 }
+PRODUCTION: dict[str, Any] = {
+    "env": "production",
+    "password_hash_memory_kib": 19456,
+    "password_hash_iterations": 2,
+    "ratelimit_enabled": True,
+}
+"""What a start in production demands beyond the settings of the tests."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

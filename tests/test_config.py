@@ -50,7 +50,8 @@ READ: list[tuple[str, str, Any]] = [
     ("MAX_SESSIONS_PER_USER", "3", 3),
     ("PASSWORD_HASH_MEMORY_KIB", "65536", 65536),
     ("PASSWORD_HASH_ITERATIONS", "3", 3),
-    ("RATELIMIT_ENABLED", "FALSE", False),
+    ("RATELIMIT_ENABLED", "TRUE", True),
+    ("REDIS_ATTESTED", '["appendonly"]', ["appendonly"]),
     ("CORS_ORIGINS", '["https://a.example", "https://b.example"]',
      ["https://a.example", "https://b.example"]),
     ("CORS_ORIGINS", "[]", []),
@@ -307,6 +308,18 @@ def test_production_refuses_origins_that_are_not_exact(
     listed = json.dumps(["https://good.example", origin])
     sentence = refusal(monkeypatch, instance, **(PRODUCTION | {"CORS_ORIGINS": listed}))
     assert sentence.startswith("CARELINK_CORS_ORIGINS ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("RATELIMIT_ENABLED", "false"), ("CORS_ORIGINS", '["https://a.example", "http://b.example"]')],
+)
+def test_what_the_doctor_calls_unsafe_stops_the_start_in_production(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, instance: Path
+) -> None:
+    sentence = refusal(monkeypatch, instance, **(PRODUCTION | {name: value}))
+    assert sentence.startswith(PREFIX + name)
+    assert load(monkeypatch, instance, **(PRODUCTION | {name: value} | DEVELOPMENT))
 
 
 def test_no_secret_shows_in_what_is_printed(

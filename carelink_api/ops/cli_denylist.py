@@ -51,7 +51,7 @@ def status(as_json: bool) -> None:
     with patient_denylist(settings()) as patient:
         held = count_held(patient)
         servers = [_server(name, facts) for name, facts in nodes(patient.client).items()]
-        warnings = redis_warnings(patient.client)
+        warnings = redis_warnings(patient.client, settings().redis_attested)
     if as_json:
         facts = {
             "entries": _held_facts(held),

@@ -13,16 +13,20 @@ from sqlalchemy.orm import Session as Sql
 from .. import clock
 from ..config import Settings
 from ..extensions import db, settings
+from ..redis_client import primaries
 from ..sessions.models import Session
 from . import doctor_stores as stores
 from .doctor import check_settings
+from .doctor_acl import check_acl, try_out
 from .doctor_audit import check_trail, look_at_trail
+from .doctor_ring import check_ring, look_at_ring
 from .doctor_roster import check_roster, look_at_roster
-from .doctor_stores import ClockReading, DatabaseFacts
+from .doctor_stores import DatabaseFacts
 from .findings import Finding, State
 from .health import check_database as look_at_database
 from .output import as_json_option, plain_failures, show, tell
-from .redis_facts import hears_itself, nodes, patient_denylist, times
+from .redis_facts import hears_itself, nodes, patient_denylist
+from .store_clocks import database_clock, redis_clocks
 
 _COLUMNS = ["check", "state", "found"]
 _POSTGRES_FACTS = text(
@@ -70,17 +74,13 @@ def _ask_database(sql: Sql, running: Settings, migrated: bool) -> Iterable[Findi
     else:
         told = DatabaseFacts(dialect, migrated, *sql.execute(_POSTGRES_FACTS).one())
         yield from stores.check_database(running, told)
-        yield stores.check_clock(running, "the database", _database_clock(sql))
+    if (told_time := database_clock(sql)) is not None:
+        yield stores.check_clock(running, "the database", told_time)
     if migrated:
         yield stores.check_housekeeper(_overdue(sql, clock.now()))
         yield from check_trail(running, look_at_trail(sql))
         yield from check_roster(look_at_roster(sql, running, clock.now()))
-
-
-def _database_clock(sql: Sql) -> ClockReading:
-    before = clock.now()
-    told = sql.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return ClockReading(before, told, clock.now())
+        yield from check_ring(running, look_at_ring(sql, running, clock.now()), clock.now())
 
 
 def _overdue(sql: Sql, now: datetime) -> int:
@@ -95,9 +95,8 @@ def _redis(running: Settings) -> list[Finding]:
     try:
         with patient_denylist(running) as patient:
             found = nodes(patient.client)
-            before = clock.now()
-            told = times(patient.client)
-            after = clock.now()
+            clocks = redis_clocks(patient.client)
+            tried = {name: try_out(to) for name, to in primaries(patient.client).items()}
             messages = stores.check_messages(running, hears_itself(patient.client))
     except click.ClickException as error:
         return [stores.redis_silent(error.message)]
@@ -106,11 +105,9 @@ def _redis(running: Settings) -> list[Finding]:
         for node, facts in found.items()
         for finding in stores.check_redis(running, node, facts)
     ]
-    clocks = [
-        stores.check_clock(running, node, ClockReading(before, moment, after))
-        for node, moment in told.items()
-    ]
-    return [*findings, messages, *clocks]
+    accounts = [check_acl(running, node, facts) for node, facts in tried.items()]
+    skews = [stores.check_clock(running, node, reading) for node, reading in clocks.items()]
+    return [*findings, messages, *accounts, *skews]
 
 
 def _print(findings: list[Finding], as_json: bool) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from .. import redis_client
 from ..config import Settings, is_exact_origin
+from .doctor_files import check_files
 from .doctor_keys import check_key_length, check_keys, check_old_secrets, check_secret
 from .findings import Finding, fine, unsafe_in_production, warn
 
@@ -175,6 +176,7 @@ _CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     check_keys,
     check_key_length,
     check_old_secrets,
+    check_files,
     check_password_hash,
     check_cors,
     check_proxies,

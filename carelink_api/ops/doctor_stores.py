@@ -7,6 +7,8 @@ from ..config import Settings
 from .findings import Finding, fine, unsafe, unsafe_in_production, warn
 from .redis_facts import Facts, product
 
+_ATTESTED = "by the word of CARELINK_REDIS_ATTESTED; it does not tell itself"
+_ATTEST = " A managed server does not tell: look there, and list it in CARELINK_REDIS_ATTESTED."
 LEAST_VERSION = {"Redis": (6, 2), "Valkey": (7, 2)}
 SKEW_SEEN = timedelta(seconds=2)
 HOUSEKEEPER_LATE = timedelta(minutes=10)
@@ -58,12 +60,17 @@ def check_database(settings: Settings, facts: DatabaseFacts) -> list[Finding]:
     ]
 
 
+def is_beyond_leeway(settings: Settings, reading: ClockReading) -> bool:
+    """Say whether a clock is so far off that tokens are misjudged."""
+    return reading.skew > max(settings.leeway, SKEW_SEEN)
+
+
 def check_clock(settings: Settings, server: str, reading: ClockReading) -> Finding:
     """Judge how far a server's clock and this machine's are apart."""
     name, skew = f"clock of {server}", reading.skew
     found = f"{skew.total_seconds():.1f} s off"
     mend = "Let NTP set the clocks of this machine and that server."
-    if skew > max(settings.leeway, SKEW_SEEN):
+    if is_beyond_leeway(settings, reading):
         why = "Tokens are refused that are good, or taken that have expired; entries go too early."
         return unsafe(name, f"{found}, more than the leeway.", why, mend)
     if skew > SKEW_SEEN:
@@ -150,10 +157,12 @@ def _primary(facts: DatabaseFacts) -> Finding:
 def _role(settings: Settings, facts: DatabaseFacts) -> Finding:
     if not facts.is_superuser:
         return fine("database account", "no superuser")
-    return warn(
+    return unsafe_in_production(
+        settings,
         "database account",
         "CareLink connects as a superuser.",
-        "A hole in the application would open every database of that server (ASVS 13.2.2).",
+        "A hole in the application would open every database of that server, and could switch off "
+        "what guards the audit trail (ASVS 13.2.2, 16.4.2).",
         "Make an account that owns this database only.",
     )
 
@@ -186,24 +195,28 @@ def _policy(settings: Settings, node: str, facts: Facts) -> Finding:
     policy = facts.get("maxmemory_policy")
     if policy == "noeviction":
         return fine(f"{node}: maxmemory-policy", policy)
+    if policy is None and "noeviction" in settings.redis_attested:
+        return fine(f"{node}: maxmemory-policy", _ATTESTED)
     return unsafe_in_production(
         settings,
         f"{node}: maxmemory-policy",
         f"{policy or 'It does not tell.'}",
         "When it is full it drops revocations instead of refusing writes.",
-        "Set maxmemory-policy to noeviction.",
+        "Set maxmemory-policy to noeviction." + ("" if policy else _ATTEST),
     )
 
 
 def _append_only(settings: Settings, node: str, facts: Facts) -> Finding:
     if facts.get("aof_enabled"):
         return fine(f"{node}: append-only file", "on")
+    if "aof_enabled" not in facts and "appendonly" in settings.redis_attested:
+        return fine(f"{node}: append-only file", _ATTESTED)
     return unsafe_in_production(
         settings,
         f"{node}: append-only file",
         "off" if "aof_enabled" in facts else "It does not tell.",
         "A restart forgets revocations, which then hold through SQL alone.",
-        "Set appendonly to yes.",
+        "Set appendonly to yes." + ("" if "aof_enabled" in facts else _ATTEST),
     )
 
 

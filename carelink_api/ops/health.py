@@ -1,9 +1,10 @@
 """What readiness looks at, and the rule by which a worker is ready."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from alembic.runtime.migration import MigrationContext
@@ -12,8 +13,13 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
+from ..auth.key_reading import EXTENSION as KEYS
+from ..auth.key_reading import RingKeeper
+from ..extensions import settings
 from ..redis_client import STORE_ERRORS, Client
 from ..sessions.runtime import Runtime
+from .redis_facts import Facts, nodes
+from .store_clocks import ClockCheck, check_clocks
 
 log = structlog.get_logger(__name__)
 
@@ -40,10 +46,20 @@ class PulseCheck:
 
 
 @dataclass(frozen=True)
+class KeysCheck:
+    """Whether this worker has read which keys hold, and can open them."""
+
+    ok: bool = True
+    unreadable: int = 0
+
+
+@dataclass(frozen=True)
 class Readiness:
     database: DatabaseCheck
     redis: RedisCheck
     pulse: PulseCheck
+    clocks: ClockCheck = field(default_factory=ClockCheck)
+    keys: KeysCheck = field(default_factory=KeysCheck)
 
     @property
     def status(self) -> str:
@@ -55,7 +71,8 @@ class Readiness:
         denylist_known = self.redis.ok or self.pulse.ok
         if not (self.database.ok and self.database.migrated and denylist_known):
             return "unavailable"
-        return "ready" if self.redis.ok and self.pulse.ok else "degraded"
+        parts = (self.redis, self.pulse, self.clocks, self.keys)
+        return "ready" if all(part.ok for part in parts) else "degraded"
 
     def as_json(self) -> dict[str, Any]:
         return {"status": self.status, "checks": asdict(self)}
@@ -63,7 +80,13 @@ class Readiness:
 
 def look(sql: Sql, parts: Runtime) -> Readiness:
     """Ask each store now. What a store says when it fails goes to the log, never outside."""
-    return Readiness(check_database(sql), check_redis(parts), check_pulse(parts))
+    return Readiness(
+        check_database(sql),
+        check_redis(parts),
+        check_pulse(parts),
+        check_clocks(sql, parts.denylist.client, settings()),
+        check_keys(),
+    )
 
 
 def check_database(sql: Sql) -> DatabaseCheck:
@@ -92,25 +115,41 @@ def check_redis(parts: Runtime) -> RedisCheck:
     """Ask Redis whether it is there, and whether it keeps what it is given."""
     if not parts.denylist.ping():
         return RedisCheck(ok=False)
-    return RedisCheck(ok=True, warnings=redis_warnings(parts.denylist.client))
+    return RedisCheck(
+        ok=True, warnings=redis_warnings(parts.denylist.client, settings().redis_attested)
+    )
 
 
-def redis_warnings(client: Client) -> list[str]:
-    """Return a sentence for each setting that differs from the documented ones.
+def redis_warnings(client: Client, attested: Sequence[str] = ()) -> list[str]:
+    """Return a sentence for each setting, of any node, that differs from the documented ones.
 
-    By INFO, which a managed server allows where it forbids CONFIG. On a cluster it is one node's.
+    By INFO, which a managed server allows where it forbids CONFIG. What it does not tell,
+    `attested` may (CARELINK_REDIS_ATTESTED).
     """
     try:
-        facts: Any = client.info()
+        found = nodes(client)
     except STORE_ERRORS as error:
         log.warning("readiness_redis", kind=type(error).__name__)
         return ["It does not tell its settings."]
-    warnings = []
-    if facts.get("maxmemory_policy") != "noeviction":
-        warnings.append("Set maxmemory-policy to noeviction: it may drop revocations when full.")
-    if not facts.get("aof_enabled"):
-        warnings.append("Set appendonly to yes: it forgets revocations when it restarts.")
-    return warnings
+    return [
+        sentence if len(found) == 1 else f"{name}: {sentence}"
+        for name, facts in found.items()
+        for sentence in _node_warnings(facts, attested)
+    ]
+
+
+def _node_warnings(facts: Facts, attested: Sequence[str]) -> Iterator[str]:
+    policy = facts.get("maxmemory_policy", "noeviction" if "noeviction" in attested else None)
+    if policy != "noeviction":
+        yield "Set maxmemory-policy to noeviction: it may drop revocations when full."
+    if not facts.get("aof_enabled", "appendonly" in attested):
+        yield "Set appendonly to yes: it forgets revocations when it restarts."
+
+
+def check_keys() -> KeysCheck:
+    """Return whether this worker knows the keys that hold."""
+    keeper = cast(RingKeeper, current_app.extensions[KEYS])
+    return KeysCheck(keeper.has_read and not keeper.unreadable, len(keeper.unreadable))
 
 
 def check_pulse(parts: Runtime) -> PulseCheck:

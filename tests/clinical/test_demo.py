@@ -20,7 +20,7 @@ from carelink_api.ops import demo, demo_records
 from carelink_api.shifts.models import Shift
 from tests.auth_helper import Auth
 from tests.clinical.ward import HOUR
-from tests.conftest import MakeApp, Travel
+from tests.conftest import PRODUCTION, MakeApp, Travel
 
 on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 PRINTED_NURSES = [login for login in demo.LOGINS if login.user_type == "nurse"]
@@ -234,7 +234,7 @@ def test_colleagues_share_a_password_that_is_told(
 
 
 def test_production_refuses_demo_accounts(make_app: MakeApp) -> None:
-    app = make_app(env="production", password_hash_memory_kib=19456, password_hash_iterations=2)
+    app = make_app(**PRODUCTION)
     with pytest.raises(Forbidden):
         load(app)
     result = app.test_cli_runner().invoke(args=["demo", "load"])

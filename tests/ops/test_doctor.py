@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Sql
 
+import carelink_api
+from carelink_api.ops.doctor_acl import NEEDED
 from tests.auth_helper import Auth
-from tests.conftest import MakeApp, Travel
+from tests.conftest import PRODUCTION, MakeApp, Travel
 from tests.ops.commands import NO_DATABASES, NO_REDIS, sqlite_only
 from tests.servers import PostgresServer, ValkeyServer
 
@@ -55,18 +58,15 @@ def test_for_people_it_says_why_and_how_to_mend(runner: FlaskCliRunner) -> None:
 def test_what_is_unsafe_ends_it_with_exit_code_1(make_app: MakeApp, server: ValkeyServer) -> None:
     with server.client() as client:
         client.config_set("appendonly", "no")
-    settings = {
-        "env": "production", "password_hash_memory_kib": 19456, "password_hash_iterations": 2,
-        "redis_url": server.url, "ratelimit_enabled": False,
-    }  # fmt: skip
+    settings = PRODUCTION | {"redis_url": server.url}
     runner = make_app(**settings).test_cli_runner()
     code, states = told(runner)
     assert code == 1
     unsafe = [name for name, state in states.items() if state == "unsafe"]
-    assert unsafe == ["throttles", "redis: append-only file"]
+    assert unsafe == ["redis: append-only file"]
     result = runner.invoke(args=["doctor"])
     assert result.exit_code == 1
-    assert "Error: Unsafe: throttles, redis: append-only file." in result.stderr
+    assert "Error: Unsafe: redis: append-only file." in result.stderr
 
 
 def test_without_redis_it_says_so_and_checks_the_rest(make_app: MakeApp) -> None:
@@ -131,6 +131,64 @@ def modest_url(store: str, postgres: PostgresServer) -> str:
 def test_an_account_that_is_no_superuser_is_fine(make_app: MakeApp, modest_url: str) -> None:
     app = make_app(sqlalchemy_database_uri=modest_url)
     assert told(app.test_cli_runner())[1]["database account"] == "ok"
+
+
+ACL = (Path(carelink_api.__file__).parent / "deployment" / "users.acl").read_text()
+
+
+def serving_user(server: ValkeyServer, *changes: str) -> str:
+    """Make the user of `users.acl`, less what `changes` take, and return its URL."""
+    (line,) = (line for line in ACL.splitlines() if line.startswith("user carelink "))
+    rules = [word for word in line.split()[2:] if not word.startswith("#")]
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "carelink", "reset", ">pw", *rules, *changes)
+    return f"unix://carelink:pw@{server.socket}"
+
+
+@sqlite_only
+def test_the_account_of_users_acl_may_do_what_is_needed_and_no_more(
+    make_app: MakeApp, server: ValkeyServer
+) -> None:
+    app = make_app(**PRODUCTION, redis_url=serving_user(server))
+    assert told(app.test_cli_runner())[1]["redis: account"] == "ok"
+    with server.client() as client:
+        assert client.dbsize() == 0  # to try it out leaves nothing behind
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [("-unlink", "unsafe"), ("-mget", "unsafe"), ("+flushall", "warn"), ("+config|set", "warn"),
+     ("~*", "warn")],
+)  # fmt: skip
+def test_an_account_that_may_too_little_or_too_much_is_found(
+    make_app: MakeApp, server: ValkeyServer, change: str, state: str
+) -> None:
+    app = make_app(**PRODUCTION, redis_url=serving_user(server, change))
+    with server.client() as client:
+        client.set("kept", "1")
+    assert told(app.test_cli_runner())[1]["redis: account"] == state
+    with server.client() as client:
+        assert client.get("kept") == "1"
+
+
+def test_every_command_of_users_acl_is_tried_out() -> None:
+    (line,) = (line for line in ACL.splitlines() if line.startswith("user carelink "))
+    allowed = {word[1:] for word in line.split() if word.startswith("+")}
+    assert allowed - set(NEEDED) == {"client|setinfo", "publish", "subscribe"}
+    assert set(NEEDED) <= allowed
+
+
+@sqlite_only
+def test_a_database_of_other_keys_than_the_settings_open_is_unsafe(
+    runner: FlaskCliRunner, make_app: MakeApp
+) -> None:
+    assert told(runner)[1]["ring"] == "ok"
+    assert runner.invoke(args=["keys", "add", "--algorithm", "EdDSA"]).exit_code == 0
+    assert told(runner)[1]["seals of keys"] == "ok"
+    other = make_app(jwt_secret_key="Pw4Tz9-kS2vN7xM5bJ1hG8fD6cR3qL0y")
+    code, states = told(other.test_cli_runner())
+    assert (code, states["seals of keys"]) == (1, "unsafe")
 
 
 @sqlite_only

@@ -1,5 +1,6 @@
 """The doctor's rules, one by one."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from carelink_api.auth.key_rules import KeyState
 from carelink_api.config import Settings
 from carelink_api.ops import doctor, doctor_keys, doctor_stores
+from carelink_api.ops.doctor_acl import AclFacts, check_acl
+from carelink_api.ops.doctor_files import check_files
+from carelink_api.ops.doctor_ring import RingFacts, check_ring
 from carelink_api.ops.doctor_stores import ClockReading, DatabaseFacts
 from carelink_api.ops.findings import Finding, State
 from tests.auth.pairs import ed25519_pair, key_file, private_pem, public_pem, rsa_pair
@@ -146,7 +151,7 @@ def test_no_finding_shows_a_secret() -> None:
         (DatabaseFacts("postgresql", migrated=True), None, OK),
         (DatabaseFacts("sqlite", migrated=True), "database", WARN),
         (DatabaseFacts("postgresql", migrated=False), "migrations", UNSAFE),
-        (DatabaseFacts("postgresql", True, is_superuser=True), "database account", WARN),
+        (DatabaseFacts("postgresql", True, is_superuser=True), "database account", UNSAFE),
         (DatabaseFacts("postgresql", True, is_replica=True), "database role", UNSAFE),
         (DatabaseFacts("postgresql", True, plain_network=True), "way to the database", WARN),
     ],
@@ -180,6 +185,78 @@ def test_the_rules_on_redis(changes: dict[str, Any], fault: str | None, state: S
 def test_a_server_that_keeps_its_settings_to_itself_is_not_taken_for_safe() -> None:
     findings = doctor_stores.check_redis(given(), "redis", {})
     assert {finding.state for finding in findings} == {UNSAFE}
+
+
+def test_what_a_managed_server_does_not_tell_may_be_attested_and_never_against_what_it_tells() -> (
+    None
+):
+    word = given(redis_attested=["noeviction", "appendonly"])
+    quiet = {name: SERVER[name] for name in ("redis_version", "role")}
+    assert set(judged(doctor_stores.check_redis(word, "redis", quiet)).values()) == {OK}
+    for lie in ({"maxmemory_policy": "allkeys-lru"}, {"aof_enabled": 0}):
+        assert UNSAFE in judged(doctor_stores.check_redis(word, "redis", SERVER | lie)).values()
+
+
+@pytest.mark.parametrize(
+    ("facts", "env", "state"),
+    [
+        (AclFacts((), ()), "production", OK),
+        (AclFacts((), ("empty the server",)), "production", WARN),
+        (AclFacts((), ("empty the server",)), "development", OK),
+        (AclFacts(("unlink",), ()), "development", UNSAFE),
+    ],
+)
+def test_the_rule_on_what_the_account_may_do(facts: AclFacts, env: Any, state: State) -> None:
+    assert check_acl(given(env=env), "redis", facts).state is state
+
+
+def ring(**changes: Any) -> RingFacts:
+    facts: dict[str, Any] = {
+        "states": [KeyState.VERIFYING, KeyState.SIGNING], "unopened": [], "to_retire": [],
+        "signs_since": NOW - timedelta(days=300),
+    }  # fmt: skip
+    return RingFacts(**(facts | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "fault", "state"),
+    [
+        ({}, {}, None, OK),
+        ({"signs_since": NOW - timedelta(days=366)}, {}, "age of the signing key", WARN),
+        ({"unopened": ["kid"]}, {}, "seals of keys", UNSAFE),
+        ({"to_retire": ["kid"]}, {}, "keys to retire", WARN),
+        ({}, {"jwt_verifying_keys": ["/run/old.pem"]}, "ring", WARN),
+        ({"states": [], "signs_since": None}, {"jwt_verifying_keys": ["/run/a.pem"]}, None, OK),
+    ],
+)
+def test_the_rules_on_the_ring_in_force(
+    changes: dict[str, Any], settings: dict[str, Any], fault: str | None, state: State
+) -> None:
+    found = judged(check_ring(given(**settings), ring(**changes), NOW))
+    faults = {name: judgement for name, judgement in found.items() if judgement is not OK}
+    assert faults == ({} if fault is None else {fault: state})
+
+
+def test_a_key_s_file_tells_its_age_where_settings_name_the_key(tmp_path: Path) -> None:
+    path = key_file(tmp_path / "ed.pem", private_pem(ed25519_pair()))
+    os.utime(path, (0, (NOW - timedelta(days=400)).timestamp()))
+    settings = given(jwt_algorithm="EdDSA", jwt_signing_key=path)
+    found = judged(check_ring(settings, ring(states=[]), NOW))
+    assert found["age of the signing key"] is WARN
+
+
+@pytest.mark.parametrize(
+    ("mode", "state"), [(0o400, OK), (0o440, OK), (0o444, WARN), (0o660, WARN)]
+)
+def test_files_with_secrets_are_their_account_s_alone(
+    mode: int, state: State, tmp_path: Path
+) -> None:
+    secret = tmp_path / "CARELINK_JWT_SECRET_KEY"
+    secret.write_text("x")
+    secret.chmod(mode)
+    (tmp_path / "tls.crt").write_text("everybody's")
+    finding = check_files(given(secrets_dir=str(tmp_path)))
+    assert (finding.state, str(secret) in finding.found) == (state, state is WARN)
 
 
 @pytest.mark.parametrize(

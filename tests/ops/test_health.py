@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import redis
 from flask import Flask
-from flask.testing import FlaskClient
+from flask.testing import FlaskClient, FlaskCliRunner
 
 from carelink_api.extensions import db
 from carelink_api.ops.health import DatabaseCheck, PulseCheck, Readiness, RedisCheck, redis_warnings
 from carelink_api.sessions.runtime import Runtime
-from tests.conftest import MakeApp
+from tests.conftest import PRODUCTION, MakeApp, Travel
 
 NOBODY = "unix:///nonexistent/valkey.sock"
 
@@ -123,6 +123,24 @@ def test_a_redis_that_may_forget_is_reported(lenient: redis.Redis) -> None:
     ]
 
 
+def test_clocks_that_are_off_and_keys_that_do_not_open_degrade(
+    app: Flask, client: FlaskClient, make_app: MakeApp, runner: FlaskCliRunner, travel: Travel
+) -> None:
+    assert client.get("/health/ready/").get_json()["checks"]["clocks"]["ok"] is True
+    assert runner.invoke(args=["keys", "add", "--algorithm", "EdDSA"]).exit_code == 0
+    other = make_app(jwt_secret_key="Pw4Tz9-kS2vN7xM5bJ1hG8fD6cR3qL0y")
+    assert parts(other).pulse.beat()
+    answer = other.test_client().get("/health/ready/")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
+    assert answer.get_json()["checks"]["keys"] == {"ok": False, "unreadable": 2}
+    travel(30)  # ours: the stores keep the real time
+    assert parts(app).pulse.beat()
+    checks = client.get("/health/ready/").get_json()["checks"]
+    assert checks["keys"]["ok"] is True
+    assert checks["clocks"]["ok"] is False
+    assert 28 < checks["clocks"]["redis_seconds"] < 40
+
+
 def test_a_redis_with_the_documented_settings_gets_no_warning(lenient: redis.Redis) -> None:
     lenient.config_set("maxmemory-policy", "noeviction")
     lenient.config_set("appendonly", "yes")
@@ -150,7 +168,7 @@ def test_the_rule_of_readiness(
 
 
 def test_probes_answer_on_plain_http_in_production(make_app: MakeApp) -> None:
-    app = make_app(env="production", password_hash_memory_kib=19456, password_hash_iterations=2)
+    app = make_app(**PRODUCTION)
     assert app.extensions["carelink"].pulse.beat()
     client = app.test_client()
     for path in ("/health/live", "/health/live/", "/health/ready", "/health/ready/"):

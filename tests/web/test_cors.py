@@ -5,18 +5,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.auth.helpers import SQLITE
-from tests.conftest import MakeApp
+from tests.conftest import PRODUCTION, MakeApp
 
 pytestmark = SQLITE
 ALLOWED = "Access-Control-Allow-Origin"
 CREDENTIALS = "Access-Control-Allow-Credentials"
 PAGE = "https://app.hospital.example"
-PRODUCTION = {
-    "env": "production",
-    "password_hash_memory_kib": 19456,
-    "password_hash_iterations": 2,
-    "cors_origins": [PAGE, "https://nurses.hospital.example:8443"],
-}
+HOSPITAL = PRODUCTION | {"cors_origins": [PAGE, "https://nurses.hospital.example:8443"]}
 EVIL = [
     "https://evil.example", "null", "", "http://", "*", "localhost:3000", "file://",
     "http://localhost.evil.example", "http://evil-localhost:3000", "http://localhost:3000.evil.example",
@@ -34,7 +29,7 @@ STRANGE = [
 
 @pytest.fixture
 def production(make_app: MakeApp) -> FlaskClient:
-    return make_app(**PRODUCTION).test_client()
+    return make_app(**HOSPITAL).test_client()
 
 
 def ask(client: FlaskClient, origin: str, method: str = "GET") -> TestResponse:
@@ -68,7 +63,7 @@ def test_development_admits_nobody_else(client: FlaskClient) -> None:
 
 
 def test_production_admits_exactly_its_list(production: FlaskClient) -> None:
-    for origin in PRODUCTION["cors_origins"]:  # type: ignore[attr-defined]
+    for origin in HOSPITAL["cors_origins"]:
         for method in ("GET", "OPTIONS"):
             response = ask(production, origin, method)
             assert response.headers[ALLOWED] == origin
@@ -89,7 +84,7 @@ def test_a_pattern_admits_no_cookies_even_beside_a_name(client: FlaskClient) -> 
 
 
 def test_production_without_a_list_admits_nobody(make_app: MakeApp) -> None:
-    client = make_app(**(PRODUCTION | {"cors_origins": []})).test_client()
+    client = make_app(**PRODUCTION).test_client()
     for origin in (*STRANGE, PAGE):
         assert ALLOWED not in ask(client, origin).headers, origin
 

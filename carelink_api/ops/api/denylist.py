@@ -44,7 +44,7 @@ def look_at_denylist(sql: Sql, claims: AccessClaims, *, now: datetime) -> dict[s
                 "answers": True,
                 "entries": asdict(held) | {"complete": held.total < COUNTED_AT_MOST},
                 "servers": [described(*node) for node in nodes(denylist.client).items()],
-                "warnings": redis_warnings(denylist.client),
+                "warnings": redis_warnings(denylist.client, settings().redis_attested),
             }
     except STORE_ERRORS as error:
         log.warning("denylist_not_read", kind=type(error).__name__)
