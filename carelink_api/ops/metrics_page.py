@@ -22,6 +22,7 @@ from ..redis_client import STORE_ERRORS
 from ..sessions.denylist import Denylist
 from ..sessions.runtime import runtime
 from .live_counts import EXTENSION, LiveCount, LiveCounts
+from .metrics_keys import key_families
 from .redis_facts import Facts, nodes
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class _Stores(Collector):
 
     def _sessions(self) -> Families:
         yield active_sessions(self.live.read(self.sql, clock.now()))
+        yield from key_families(self.sql)
 
     def _redis(self) -> Families:
         found = nodes(self.denylist.client)

@@ -2,12 +2,13 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
+from flask.testing import FlaskClient, FlaskCliRunner
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
@@ -15,8 +16,7 @@ from carelink_api.audit.events import Event
 from carelink_api.sessions.runtime import Runtime
 from tests.auth.helpers import SQLITE
 from tests.auth_helper import Auth
-from tests.conftest import MakeApp, Travel
-from tests.web.test_cors import PRODUCTION
+from tests.conftest import PRODUCTION, MakeApp, Travel
 
 DEPLOYMENT = Path(__file__).parents[2] / "carelink_api" / "deployment"
 _NAME = re.compile(r"carelink_[a-z_]+")
@@ -161,6 +161,19 @@ def expressions() -> Iterator[str]:
         yield from (target["expr"] for target in panel["targets"])
     for group in YAML(typ="safe").load((DEPLOYMENT / "alerts.yml").read_text())["groups"]:
         yield from (rule["expr"] for rule in group["rules"])
+
+
+def test_keys_are_counted_by_state_and_the_one_that_signs_has_an_age(
+    client: FlaskClient, runner: FlaskCliRunner
+) -> None:
+    assert scrape(client)["carelink_signing_key_timestamp_seconds", frozenset()] == 0
+    assert runner.invoke(args=["keys", "add", "--algorithm", "EdDSA"]).exit_code == 0
+    found = scrape(client)
+    counted = {dict(labels)["state"]: n for (name, labels), n in found.items()
+               if name == "carelink_keys"}  # fmt: skip
+    assert counted == {"listed": 1, "signing": 1, "verifying": 0, "gone": 0}
+    since = found["carelink_signing_key_timestamp_seconds", frozenset()]
+    assert 0 <= time.time() - since < 600
 
 
 def test_dashboard_and_alerts_name_what_is_exported(auth: Auth, client: FlaskClient) -> None:
