@@ -44,7 +44,14 @@ def grants(draw: st.DrawFn) -> Grant:
     user_id = draw(st.integers(1, 10**18 - 1))
     user_type = draw(st.sampled_from([str(user_type) for user_type in UserType]))
     session = SessionFacts(
-        new_sid(), draw(st.sampled_from(["standard", "extended"])), started, ends, 0, None, None
+        new_sid(),
+        draw(st.sampled_from(["standard", "extended"])),
+        started,
+        ends,
+        0,
+        None,
+        None,
+        draw(st.booleans()),
     )
     return Grant(
         user=UserFacts(user_id, draw(texts), draw(texts), user_type, draw(st.none() | texts)),
