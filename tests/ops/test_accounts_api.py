@@ -78,7 +78,9 @@ def test_the_list_is_searched_paged_and_audited_and_holds_no_password(
     assert {each["email"] for each in noor.found()} == {ADMIN, EMAIL, "cleo@home.example"}
     assert [each["email"] for each in noor.found("?q=MARSH")] == ["cleo@home.example"]
     assert noor.found("?q=%25") == []
-    (found,) = noor.found("?user_type=nurse&disabled=false")
+    (found,) = noor.found("?user_type=nurse&state=enabled")
+    assert noor.found("?state=disabled") == []
+    assert noor.call("GET", "?state=other").status_code == 422
     assert found["unit"]["name"] == "Ward 7"
     assert noor.found(f"?unit_id={found['unit']['id']}") == [found]
     page = noor.call("GET", "?page=2&page_size=2").get_json()

@@ -57,7 +57,10 @@ class SearchArgs(PageArgs):
     q = Text(max_length=100, metadata={"description": "In a name or e-mail."})
     user_type = ma.fields.String(validate=ma.validate.OneOf(_TYPES))
     unit_id = query_id("Of this unit.")
-    disabled = ma.fields.Boolean(metadata={"description": "Only disabled ones, or only others."})
+    state = ma.fields.String(
+        validate=ma.validate.OneOf(["enabled", "disabled"]),
+        metadata={"description": "Who waits after too many wrong passwords is enabled."},
+    )
 
 
 class AccountSchema(ma.Schema):

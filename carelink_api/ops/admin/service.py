@@ -163,7 +163,9 @@ _CONDITIONS: dict[str, Any] = {
     "q": _says,
     "user_type": lambda user_type: User.user_type == user_type,
     "unit_id": lambda unit_id: User.unit_id == unit_id,
-    "disabled": lambda disabled: User.disabled_at.is_not(None) == disabled,
+    "state": lambda state: (
+        User.disabled_at.is_(None) if state == "enabled" else User.disabled_at.is_not(None)
+    ),
 }
 
 
