@@ -69,7 +69,7 @@ def _row(
     load.terminate()
     load.join()
     late = [1000 * seconds for found, _ in ends for seconds in found]
-    cuts = quantiles(late, n=100)
+    cuts = quantiles(late, n=100, method="inclusive")
     yield from (f"{cuts[49]:.1f}", f"{cuts[98]:.1f}", f"{max(late):.1f}")
     yield " ".join(sorted({str(status) for _, status in ends}))
 
