@@ -1,7 +1,8 @@
 """The doctor's rules on what CareLink's account on Redis may do: all it needs, and little more.
 
 An account of least privilege may not ask what it may do, so it is tried out: a server looks at who
-asks before it looks at what is asked. What would do harm is asked in a form that no server takes.
+asks before it looks at what is asked. What would do harm is asked in a form that no server takes;
+where it is refused, as it should be, the server's ACL LOG says so.
 """
 
 from collections.abc import Callable, Mapping
