@@ -13,6 +13,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api.auth.key_models import SigningKey
+from carelink_api.config import UnsafeSettings
+from carelink_api.ops.starting import refuse_unsafe
 from tests.auth.helpers import events, runtime_of
 from tests.auth.pairs import ed25519_pair, key_file, private_pem, public_pem, rsa_pair
 from tests.auth_helper import Auth
@@ -304,6 +306,17 @@ def test_the_secret_itself_is_changed_without_a_log_out(
     assert "No secret here opens" in refused(runner, "keys", "add", "--algorithm", "EdDSA")
     alone = Auth(make_app(jwt_secret_key=NEWER))
     assert alone.me(pair["access"]).status_code == 200  # the former secret is one of the keys
+
+
+def test_a_server_whose_secret_does_not_open_the_keys_does_not_start(
+    make_app: MakeApp, runner: FlaskCliRunner, tmp_path: Path
+) -> None:
+    kid = done_json(runner, "keys", "add", "--algorithm", "EdDSA")["kid"]
+    refuse_unsafe(make_app())
+    with pytest.raises(UnsafeSettings, match="CARELINK_JWT_SECRET_KEY does not open") as refusal:
+        refuse_unsafe(make_app(jwt_secret_key=NEWER))
+    assert kid in str(refusal.value)
+    refuse_unsafe(make_app(sqlalchemy_database_uri=f"sqlite:///{tmp_path}/no/such.db"))  # it waits
 
 
 @sqlite_only
