@@ -5,16 +5,17 @@ from pathlib import Path
 
 from flask import Flask
 
-from . import embedded, errors, logs, redis_client, web
+from . import clock, embedded, errors, logs, redis_client, web
 from .accounts.passwords import EXTENSION as PASSWORDS
 from .accounts.passwords import PasswordHasher
 from .api import FastJson
-from .auth import throttles
+from .auth import refusal_counts, throttles
 from .auth import tokens as auth_tokens
 from .auth.jwks import bp as jwks_blueprint
 from .auth.key_reading import EXTENSION as KEYS
 from .auth.key_reading import RingKeeper
 from .auth.key_settings import key_ring
+from .auth.refusal_counts import RefusalCounts
 from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
 from .auth.routes import own_bp as own_blueprint
@@ -113,14 +114,21 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable
     client = redis_client.build(settings.redis_url)
     denylist = Denylist(client, leeway=settings.leeway)
     pulse = Pulse(background_engine(settings.sqlalchemy_database_uri), keys.learn)
-    activity = ActivityLog(background_engine(settings.sqlalchemy_database_uri))
-    beating, writing = PulseThread(pulse), ActivityThread(activity, denylist.probe)
+    off_request = background_engine(settings.sqlalchemy_database_uri)
+    activity, refusals = ActivityLog(off_request), RefusalCounts(off_request)
+
+    def on_tick() -> None:
+        denylist.probe()
+        refusals.flush(clock.now())
+
+    beating, writing = PulseThread(pulse), ActivityThread(activity, on_tick)
     hearing = Hearing(pulse) if settings.denylist_check == "memory" else None
     look = beating.look if background else pulse.beat
     tokens.follow(lambda: pulse.is_fresh() or look())
 
     app.extensions[KEYS] = keys
     app.extensions[auth_tokens.EXTENSION] = tokens
+    refusal_counts.init_app(app, refusals)
     app.extensions[MINUTE_COUNTS] = MinuteCounts()
     app.extensions[LIVE_COUNTS] = LiveCounts()
     app.extensions[PASSWORDS] = PasswordHasher(settings)

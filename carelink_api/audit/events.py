@@ -27,6 +27,9 @@ class Event(StrEnum):
     """A change of the roster: it ends sooner or later than it was to."""
 
     TOKEN_THROTTLED = "token:throttled"
+    TOKEN_REFUSED = "token:refused"
+    """No token of ours (`not_ours`), one of a session that is over, or an expired refresh token:
+    `times` of it from one address."""
     CSRF_REFUSED = "token:csrf_refused"
     """A cookie came without its page's proof: the reason is `origin` or `header`."""
 
@@ -84,6 +87,12 @@ class Event(StrEnum):
 
     AUDIT_EXPORTED = "audit:exported"
     AUDIT_VERIFIED = "audit:verified"
+    AUDIT_REVIEWED = "audit:reviewed"
+    """Somebody has signed off that the trail was looked at."""
+    AUDIT_UNGUARDED = "audit:unguarded"
+    """Triggers that keep the trail from being changed are gone, or switched off."""
+    AUDIT_GUARDED = "audit:guarded"
+    """They are back."""
     AUDIT_PRUNED = "audit:pruned"
     """Retention: events were removed, and a signed checkpoint says up to where."""
 

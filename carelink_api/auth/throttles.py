@@ -13,11 +13,11 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import cast
 
 import structlog
-from flask import Blueprint, Flask, Response, g
+from flask import Blueprint, Flask, Response, current_app, g
 from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import redis_client, web
+from .. import metrics, redis_client, web
 from ..accounts.service import normalise_email
 from ..audit.events import Event, Outcome
 from ..audit.record import record
@@ -26,6 +26,7 @@ from ..database import writing
 from ..errors import Throttled, answer
 from ..extensions import db, limiter
 from ..extensions import settings as current_settings
+from .refusal_counts import EXTENSION, RefusalCounts, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,11 @@ def _refuse_limited(error: RateLimitExceeded) -> Response:
 
 
 def _refuse_throttled(error: Throttled, limit: str = "password hashes at once") -> Response:
+    counts: RefusalCounts = current_app.extensions[EXTENSION]
+    refused = Refused(Event.TOKEN_THROTTLED, "throttled", web.route_template(), _address(), limit)
+    if not counts.is_first(refused, web.now()):
+        metrics.count_event(Event.TOKEN_THROTTLED, Outcome.REFUSED)
+        return answer(error)
     try:
         with writing(db.session()) as sql:
             record(

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 import redis
 from flask import Flask
+from sqlalchemy import text
 from sqlalchemy.orm import Session as Sql
 from werkzeug.test import TestResponse
 
+from carelink_api import clock
+from carelink_api.audit.events import Event
+from carelink_api.auth.refusal_counts import EXTENSION, KEPT_FOR, RefusalCounts, Refused
+from carelink_api.ops.api.numbers import MinuteCounts
 from tests.auth.helpers import SQLITE, claims_of, events
 from tests.auth_helper import EMAIL, PASSWORD, Auth
-from tests.conftest import MakeApp
+from tests.conftest import MakeApp, Travel
 from tests.servers import ValkeyServer
 
 pytestmark = [SQLITE, pytest.mark.settings(ratelimit_enabled=True)]
@@ -54,6 +59,93 @@ def test_the_sixth_login_of_a_minute_is_throttled_and_audited(auth: Auth, sql: S
     assert (event.outcome, event.address) == ("refused", "198.51.100.1")
     assert event.route == "/api/auth/login/"
     assert event.request_id == refused.headers["X-Request-ID"]
+
+
+def test_who_goes_on_all_the_same_leaves_one_more_event_a_minute_with_their_count(
+    app: Flask, auth: Auth, sql: Sql, travel: Travel
+) -> None:
+    counts: RefusalCounts = app.extensions[EXTENSION]
+    before = clock.now()
+    assert statuses([attempt(auth) for _ in range(45)])[5:] == [429] * 40
+    assert statuses([attempt(auth, address="2001:db8::1") for _ in range(7)])[5:] == [429] * 2
+    counts.flush(clock.now())
+    assert len(events(sql, "token:throttled")) == 2
+    travel(60)
+    counts.flush(clock.now())
+    counts.flush(clock.now())
+    told = events(sql, "token:throttled")[2:]
+    assert [(event.address, event.detail["times"]) for event in told] == [
+        ("198.51.100.1", 39),
+        ("2001:db8::", 1),
+    ]
+    assert {(event.route, event.outcome) for event in told} == {("/api/auth/login/", "refused")}
+    shown = MinuteCounts().last_hour(sql, clock.now())["throttles"]
+    assert (sum(shown), sum(shown[-3:])) == (42, 42)
+    assert before < told[0].recorded_at
+
+
+def test_a_flood_from_everywhere_is_counted_together_beyond_a_thousand_addresses(
+    app: Flask, sql: Sql
+) -> None:
+    counts: RefusalCounts = app.extensions[EXTENSION]
+    now = clock.now()
+    first = [
+        counts.is_first(
+            Refused(Event.TOKEN_THROTTLED, "throttled", "/", f"10.0.{i >> 8}.{i & 255}"), now
+        )
+        for i in range(1200)
+    ]
+    assert sum(first) == 1001
+    counts.flush(now + KEPT_FOR)
+    (event,) = events(sql, "token:throttled")
+    assert (event.address, event.detail["times"]) == (None, 199)
+
+
+def test_what_the_database_did_not_take_is_written_later(app: Flask, sql: Sql) -> None:
+    counts: RefusalCounts = app.extensions[EXTENSION]
+    now = clock.now()
+    refused = Refused(Event.TOKEN_THROTTLED, "throttled", "/", "198.51.100.1")
+    for _ in range(3):
+        counts.is_first(refused, now)
+    sql.execute(text("ALTER TABLE audit_events RENAME TO audit_events_away"))
+    sql.commit()
+    counts.flush(now + KEPT_FOR)
+    sql.execute(text("ALTER TABLE audit_events_away RENAME TO audit_events"))
+    sql.commit()
+    counts.flush(now + KEPT_FOR)
+    assert [event.detail["times"] for event in events(sql, "token:throttled")] == [2]
+
+
+def test_a_token_that_is_refused_leaves_an_event_with_a_count(
+    app: Flask, auth: Auth, sql: Sql, travel: Travel
+) -> None:
+    counts: RefusalCounts = app.extensions[EXTENSION]
+    pair = auth.tokens()
+    for _ in range(5):
+        assert auth.me("no.token.ofours").status_code == 401
+    auth.logout(refresh=pair["refresh"])
+    assert auth.me(pair["access"]).get_json()["reason"] == "revoked"
+    assert auth.refresh(pair["refresh"]).get_json()["reason"] == "revoked"
+    counts.flush(clock.now())
+    told = {(e.reason, e.route, e.detail["times"]) for e in events(sql, "token:refused")}
+    assert told == {("not_ours", "/api/auth/me/", 5), ("revoked", "/api/auth/me/", 1)}
+    assert len(events(sql, "session:refresh_refused")) == 1
+    travel(61)
+    counts.flush(clock.now())
+    assert len(events(sql, "token:refused")) == 2
+
+
+def test_an_expired_access_token_is_nothing_to_tell_and_an_expired_refresh_token_is(
+    app: Flask, auth: Auth, sql: Sql, travel: Travel
+) -> None:
+    counts: RefusalCounts = app.extensions[EXTENSION]
+    pair = auth.tokens()
+    travel(13 * 3600)
+    assert auth.me(pair["access"]).get_json()["reason"] == "expired"
+    assert auth.refresh(pair["refresh"]).status_code == 401
+    counts.flush(clock.now())
+    told = [(e.reason, e.route) for e in events(sql, "token:refused")]
+    assert told == [("expired", "/api/auth/refresh/")]
 
 
 def test_the_right_password_waits_too(auth: Auth) -> None:

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import BigInteger, Select, cast, extract, func, select
+from sqlalchemy import BigInteger, Select, case, cast, extract, func, select
 from sqlalchemy.orm import Session as Sql
 
 from ...accounts.models import Unit, UserType
@@ -110,6 +110,12 @@ class MinuteCounts:
         self._read_from = last - _LATE_MINUTES
 
 
+_TIMES = case(  # one event may stand for many refusals
+    (AuditEvent.event != Event.TOKEN_THROTTLED, 1),
+    else_=func.coalesce(AuditEvent.detail["times"].as_integer(), 1),
+)
+
+
 def _hour(last: int) -> range:
     return range(last - MINUTES + 1, last + 1)
 
@@ -117,7 +123,7 @@ def _hour(last: int) -> range:
 def _by_minute(first: int) -> Select[int, str, int]:
     minute = cast(func.floor(extract("epoch", AuditEvent.recorded_at) / 60), BigInteger)
     return (
-        select(minute.label("minute"), AuditEvent.event, func.count())
+        select(minute.label("minute"), AuditEvent.event, func.sum(_TIMES))
         .where(AuditEvent.recorded_at >= from_epoch(first * 60), AuditEvent.event.in_(_SERIES_OF))
         .group_by(minute, AuditEvent.event)
     )

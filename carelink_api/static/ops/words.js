@@ -34,6 +34,7 @@ export const EVENTS = {
   "session:end_moved": "End of the session moved by the roster",
   "token:csrf_refused": "Refused: the cookie came without its CSRF value",
   "token:throttled": "Throttled: too many requests",
+  "token:refused": "Token refused",
   "user:password_changed": "Password changed",
   "user:password_refused": "Password refused",
   "user:password_rehashed": "Password hash renewed",
