@@ -9,13 +9,14 @@ code := carelink_api tests wsgi.py
 npm_packages := $(if $(shell command -v npm),tests/browser/node_modules/.installed)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench
+.PHONY: help install run test lint bench soak
 
 help:
 	@echo "make run      start CareLink on http://localhost:5000 (PORT=5001 for another port)"
 	@echo "make test     run every test against real stores"
 	@echo "make lint     check style, types and the direction of imports"
 	@echo "make bench    measure latency and throughput"
+	@echo "make soak     let 2000 workstations work for ten minutes while things go wrong"
 	@echo "make install  install everything into .venv, as test, lint and bench do by themselves"
 
 install: .venv/installed-all
@@ -37,6 +38,9 @@ lint: .venv/installed-all $(npm_packages)
 
 bench: .venv/installed-all
 	@$(python) -m tests.bench
+
+soak: .venv/installed-all
+	@$(python) -m tests.soak
 
 # Installed again only when one of these two changes.
 .venv/installed-run: requirements.txt pyproject.toml | $(python)

@@ -147,6 +147,19 @@ class SettledServer(ApiServer):
     app = "tests.settled:app"
 
 
+class HousekeeperServer(Server):
+    """The command `housekeep`, as it runs beside the workers."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        super().__init__()
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("CARELINK_")}
+        self.env = inherited | dict(env)
+
+    def start(self) -> None:
+        command = (sys.executable, "-m", "flask", "--app", "wsgi", "housekeep")
+        self._spawn(*command, cwd=ROOT, env=self.env)
+
+
 def _is_worker(child: psutil.Process) -> bool:
     try:
         return "resource_tracker" not in str(child.cmdline())

@@ -1,0 +1,1 @@
+"""`make soak`: thousands of workstations on real servers, with faults at random."""
