@@ -22,6 +22,8 @@ from .signing_secret import kept_secret, secret_fault
 
 PREFIX = "CARELINK_"
 UserTypeName = Literal["patient", "doctor", "nurse", "researcher", "admin", "ops"]
+RetentionClassName = Literal["security", "access", "clinical", "administrative"]
+RetentionDays = Annotated[int, Field(ge=180)]
 Algorithm = Literal["HS256", "RS256", "EdDSA"]
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", re.A | re.I)
 OWASP_LEAST_KIB = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
@@ -94,7 +96,10 @@ class Settings(BaseSettings):
     audit_seal_seconds: int = Field(10, ge=1, le=3600)
     audit_checkpoint_seconds: int = Field(300, ge=1, le=24 * 3600)
     audit_checkpoint_file: str = ""
+    audit_ship_url: str = Field("", pattern=r"^(https?://[^\s#]+)?$", repr=False)
+    audit_ship_token: SecretStr = SecretStr("")
     audit_retention_days: int = Field(2192, ge=180)
+    audit_retention_days_by_class: dict[RetentionClassName, RetentionDays] = {}
     session_retention_days: int = Field(90, ge=31)
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -135,8 +140,21 @@ class Settings(BaseSettings):
         return frozenset(each.lower() for each in self.cors_origins if is_exact_origin(each))
 
     @property
+    def audit_seal_interval(self) -> timedelta:
+        return timedelta(seconds=self.audit_seal_seconds)
+
+    @property
+    def audit_checkpoint_interval(self) -> timedelta:
+        return timedelta(seconds=self.audit_checkpoint_seconds)
+
+    @property
     def audit_retention(self) -> timedelta:
         return timedelta(days=self.audit_retention_days)
+
+    @property
+    def audit_retention_by_class(self) -> dict[RetentionClassName, timedelta]:
+        days = self.audit_retention_days_by_class
+        return {name: timedelta(days=count) for name, count in days.items()}
 
     @property
     def session_retention(self) -> timedelta:
@@ -212,6 +230,10 @@ class Settings(BaseSettings):
                 "CARELINK_PASSWORD_HASH_MEMORY_KIB and CARELINK_PASSWORD_HASH_ITERATIONS are "
                 "weaker than OWASP's least for argon2id (19456 KiB with 2, 12288 with 3)."
             )
+        if self.audit_ship_url and not self.audit_ship_url.startswith("https://"):
+            raise UnsafeSettings(
+                "CARELINK_AUDIT_SHIP_URL must be an https URL in production: events name people."
+            )
         if not all(is_exact_origin(origin) for origin in self.cors_origins):
             raise UnsafeSettings(
                 "CARELINK_CORS_ORIGINS must list exact origins such as https://app.example, "
@@ -239,6 +261,7 @@ def _example(name: str) -> str:
     examples = {
         "SHIFT_BOUND_USER_TYPES": '["nurse"]',
         "REDIS_ATTESTED": '["noeviction", "appendonly"]',
+        "AUDIT_RETENTION_DAYS_BY_CLASS": '{"access": 1096}',
         "AUDIT_OLD_KEY_FILES": '["/run/secrets/audit-2026"]',
     }
     return examples.get(name, '["https://app.example"]')

@@ -8,26 +8,31 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 from structlog.testing import capture_logs
 
 from carelink_api import clock
 from carelink_api.audit.models import AuditEvent
 from carelink_api.database import writing
-from carelink_api.extensions import db
-from carelink_api.housekeeping import RECONCILE_EVERY, Chores, Housekeeper, run
+from carelink_api.extensions import db, settings
+from carelink_api.housekeeping.keeper import Chores, Housekeeper, run
+from carelink_api.housekeeping.ledger import oldest_unpublished, read_late
+from carelink_api.housekeeping.models import ChoreRow
+from carelink_api.housekeeping.schedule import LEASE, Chore, intervals
 from carelink_api.sessions.changes import take_change_number
 from carelink_api.sessions.denylist import session_key
 from carelink_api.sessions.models import Session
 from carelink_api.stopping import StopFlag
 from tests.auth_helper import Auth
-from tests.conftest import MakeApp
+from tests.conftest import MakeApp, Travel
 from tests.processes import wait_for
 from tests.servers import ValkeyServer
 from tests.sessions.helpers import insert_sessions, parts
 
-HOUR = timedelta(hours=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+RECONCILE_EVERY = intervals(seal=HOUR, sign=HOUR)[Chore.COMPARE]
 _RENAME_AWAY = text("ALTER TABLE change_counter RENAME TO change_counter_away")
 _RENAME_BACK = text("ALTER TABLE change_counter_away RENAME TO change_counter")
 
@@ -58,6 +63,17 @@ def events_of(sql: Sql, sid: str) -> list[tuple[str, str | None, str | None]]:
     query = select(AuditEvent.event, AuditEvent.reason, AuditEvent.actor)
     rows = sql.execute(query.where(AuditEvent.sid == sid).order_by(AuditEvent.id))
     return [(row.event, row.reason, row.actor) for row in rows]
+
+
+def write_event(sql: Sql) -> None:
+    told = {"recorded_at": clock.now(), "event": "patient:read", "outcome": "success"}
+    sql.execute(insert(AuditEvent).values(told))
+    sql.commit()
+
+
+def late(sql: Sql, at: datetime) -> set[Chore]:
+    sql.rollback()
+    return set(read_late(sql, settings(), at))
 
 
 def listed(client: redis.Redis, sid: str) -> bool:
@@ -111,11 +127,119 @@ def test_a_shift_that_is_over_ends_its_session_as_such(
     assert ending(sql, sid) == ("shift_ended", True)
 
 
-def test_more_sessions_than_a_batch_all_end(keeper: Housekeeper, sql: Sql, user_id: int) -> None:
+def test_many_sessions_end_in_pieces_and_who_is_to_be_published_waits_for_one_piece_only(
+    keeper: Housekeeper, auth: Auth, sql: Sql, user_id: int, redis_client: redis.Redis
+) -> None:
     now = clock.now()
-    insert_sessions(sql, user_id, 2100, now)
+    tidy(keeper, now)
+    insert_sessions(sql, user_id, 3100, now - 13 * HOUR)
+    pair = auth.tokens()
+    auth.logout(refresh=pair["refresh"])
+    redis_client.flushall()
 
-    assert tidy(keeper, now + 13 * HOUR).expired == 2100
+    now = clock.now()
+    first = tidy(keeper, now)
+    assert (first.expired, first.more) == (3000, True)
+    assert listed(redis_client, pair["session"]["id"])
+    assert Chore.EXPIRE in late(sql, now + 3 * MINUTE)
+    second = tidy(keeper, now + 3 * MINUTE)
+    assert (second.expired, second.more) == (100, False)
+    assert Chore.EXPIRE not in late(sql, now + 3 * MINUTE)
+
+
+def test_a_comparison_goes_on_from_round_to_round(
+    keeper: Housekeeper, sql: Sql, user_id: int, redis_client: redis.Redis
+) -> None:
+    now = clock.now()
+    over = {"ended_at": now, "refuse_from": now, "change_number": 1, "end_reason": "revoked"}
+    insert_sessions(sql, user_id, 20_500, now, **over)
+
+    assert tidy(keeper, now).more
+    assert redis_client.dbsize() == 20_000
+    assert oldest_unpublished(sql, now) is None  # nobody has said how far they are
+    assert not tidy(keeper, now).more
+    assert redis_client.dbsize() == 20_500
+
+
+def test_of_two_housekeepers_one_does_what_costs_twice_and_the_other_takes_over(
+    app: Flask, sql: Sql, keeper: Housekeeper
+) -> None:
+    other, now = Housekeeper(parts(app)), clock.now()
+    write_event(sql)
+    assert (tidy(keeper, now).sealed, tidy(other, now + SECOND).sealed) == (1, 0)
+    write_event(sql)
+    assert (tidy(other, now + 11 * SECOND).sealed, tidy(keeper, now + 11 * SECOND).sealed) == (1, 0)
+    write_event(sql)
+    sql.execute(  # it died in the middle of sealing
+        update(ChoreRow)
+        .where(ChoreRow.name == Chore.SEAL)
+        .values(held_by="somebody", started_at=now + 22 * SECOND)
+    )
+    sql.commit()
+    assert tidy(keeper, now + 22 * SECOND + LEASE - SECOND).sealed == 0
+    assert tidy(keeper, now + 22 * SECOND + LEASE).sealed == 1
+
+
+def test_who_writes_the_table_of_chores_keeps_nobody_from_them_for_long(
+    sql: Sql, keeper: Housekeeper
+) -> None:
+    now = clock.now()
+    tidy(keeper, now)
+    write_event(sql)
+    ahead = {"held_by": None, "started_at": now + 24 * HOUR, "succeeded_at": now + 24 * HOUR}
+    sql.execute(update(ChoreRow).values(**ahead))  # a clock that was a day ahead
+    sql.commit()
+    assert late(sql, now) == set(Chore) - {Chore.SHIP}
+    assert tidy(keeper, now + 11 * SECOND).sealed == 1
+    assert Chore.SEAL not in late(sql, now + 11 * SECOND)
+
+
+def test_one_chore_that_fails_keeps_the_others_from_nothing(
+    sql: Sql, keeper: Housekeeper, user_id: int
+) -> None:
+    now = clock.now()
+    tidy(keeper, now)
+    [sid] = insert_sessions(sql, user_id, 1, now - 13 * HOUR)
+    sql.execute(text("ALTER TABLE audit_blocks RENAME TO audit_blocks_away"))
+    sql.commit()
+    try:
+        with pytest.raises(SQLAlchemyError), capture_logs() as said:
+            tidy(keeper, now + 11 * SECOND)
+    finally:
+        sql.rollback()
+        sql.execute(text("ALTER TABLE audit_blocks_away RENAME TO audit_blocks"))
+        sql.commit()
+    assert ending(sql, sid) == ("session_expired", True)
+    assert "seal" in [line.get("chore") for line in said]
+    assert (late(sql, now + 125 * SECOND)) == {Chore.SEAL}
+
+
+def test_every_chore_has_its_row(sql: Sql) -> None:
+    assert set(sql.scalars(select(ChoreRow.name))) == set(Chore)
+
+
+def test_how_long_redis_has_missed_something_is_known(
+    make_app: MakeApp, auth: Auth, sql: Sql, user_id: int, travel: Travel
+) -> None:
+    with ValkeyServer() as fragile:
+        app = make_app(redis_url=fragile.url)
+        with app.app_context():
+            keeper = Housekeeper(parts(app))
+            assert tidy(keeper).redis_knows
+            pair = Auth(app).tokens()
+            fragile.stop()
+            assert oldest_unpublished(sql, clock.now()) is None
+            sql.rollback()
+            Auth(app).logout(refresh=pair["refresh"])
+            tidy(keeper)
+            travel(90)
+            waits = oldest_unpublished(sql, clock.now())
+            assert waits is not None
+            assert 89 < (clock.now() - waits).total_seconds() < 100
+            sql.rollback()
+            fragile.restart()
+            tidy(keeper)
+            assert oldest_unpublished(sql, clock.now()) is None
 
 
 def test_an_idle_end_is_refused_by_redis_too(

@@ -18,6 +18,7 @@ GENESIS = sha256(b"carelink-audit-1").digest()
 """What the first block follows."""
 _BLOCK = b"carelink-audit-block-1\0"
 _SEAL = b"carelink-audit-seal-1\0"
+_PURGE = b"carelink-audit-purge-1\0"
 _CHECKPOINT = b"carelink-audit-checkpoint-1\0"
 
 Range = tuple[int, int]
@@ -89,6 +90,38 @@ class Statement:
             "key_id": self.key_id,
         }
         return _CHECKPOINT + canonical(told)
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What is left of the events of a class that were removed from a block: their digests."""
+
+    block: int
+    retention_class: str
+    ids: str
+    """In ascending order; empty where the block held none."""
+    digests: bytes
+    purged_at: datetime
+    key_id: str
+
+    def event_ids(self) -> list[int]:
+        return read_ids(self.ids) if self.ids else []
+
+    def kept(self) -> dict[int, bytes]:
+        """Return the digest of each event that was removed."""
+        parts = [self.digests[at : at + 32] for at in range(0, len(self.digests), 32)]
+        return dict(zip(self.event_ids(), parts, strict=True))
+
+    def signed_bytes(self) -> bytes:
+        told = {
+            "block": self.block,
+            "retention_class": self.retention_class,
+            "ids": self.ids,
+            "digests": self.digests.hex(),
+            "purged_at": moment(self.purged_at),
+            "key_id": self.key_id,
+        }
+        return _PURGE + canonical(told)
 
 
 def seal(mac_key: bytes, head: bytes) -> bytes:

@@ -70,6 +70,8 @@ class Notary:
         self._next_at: datetime | None = None
         self._told_id: int | None = None
         """The last checkpoint that is known to stand outside."""
+        self.is_told = True
+        """Whether all that was signed stands outside."""
 
     def round(self, sql: Sql, now: datetime) -> bool:
         """Sign if it is due and something was sealed, and publish; return whether it signed."""
@@ -102,10 +104,11 @@ class Notary:
             self._append(lines)
         except (OSError, ValueError) as error:
             log.error("audit_checkpoint_not_written", kind=type(error).__name__)
+            self.is_told = False
             return
         for line in lines:
             self._tell(line)
-        self._told_id = last.id
+        self._told_id, self.is_told = last.id, True
 
     def _untold(self, sql: Sql, newest_id: int) -> list[str]:
         """Return what is to be written. Raises OSError, ValueError."""

@@ -1,5 +1,7 @@
 """Erasing what may be erased of events: a commitment takes its place, and the chain stays whole."""
 
+from datetime import datetime
+
 from sqlalchemy import bindparam, or_, select, text, update
 from sqlalchemy.orm import Session as Sql
 
@@ -18,6 +20,30 @@ _ERASE = {
     }.items()
 }
 """`detail` is changed by the database, so that nothing else of it is."""
+
+
+_OWNS = text(
+    "SELECT pg_has_role(current_user, relowner, 'MEMBER') FROM pg_class"
+    " WHERE oid = to_regclass('audit_events')"
+)
+_TOLD = text("event = 'user:erased'")
+"""As the index has it, letter by letter: it holds these events alone."""
+
+
+def owns_the_trail(sql: Sql) -> bool | None:
+    """Say whether this account owns the trail's tables; None on SQLite, which has no accounts.
+
+    Only the owner may erase, and switch off what guards the tables.
+    """
+    return bool(sql.scalar(_OWNS)) if sql.get_bind().dialect.name == "postgresql" else None
+
+
+def erasures_since(sql: Sql, since: datetime) -> list[tuple[datetime, int]]:
+    """Return when and of whom erasures were told, the newest first."""
+    begun = EVENTS.c.detail["stage"].as_string() == "begun"
+    told = select(EVENTS.c.recorded_at, EVENTS.c.user_id).where(_TOLD, begun)
+    told = told.where(EVENTS.c.recorded_at > since).order_by(EVENTS.c.recorded_at.desc())
+    return [(at, user_id) for at, user_id in sql.execute(told)]
 
 
 def erase_events(sql: Sql, user_id: int, *, after: int = 0) -> tuple[int, int | None]:

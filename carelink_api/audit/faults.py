@@ -10,6 +10,8 @@ class Fault(StrEnum):
     REORDERED = "reordered"
     MISSING = "missing"
     INSERTED = "inserted"
+    UNSEALED = "unsealed"
+    PURGE_FORGED = "purge_forged"
     SEALED_TWICE = "sealed_twice"
     ERASED_UNTOLD = "erased_untold"
     BLOCK_MISSING = "block_missing"
@@ -27,6 +29,8 @@ MEANING: dict[Fault, str] = {
     Fault.REORDERED: "An event stands where another one was sealed.",
     Fault.MISSING: "An event that was sealed is not there.",
     Fault.INSERTED: "An event was written an hour or more after the time that it bears.",
+    Fault.UNSEALED: "Events wait for their seal: nobody seals, or somebody prevents it.",
+    Fault.PURGE_FORGED: "What is said to be left of removed events was not written by the key.",
     Fault.SEALED_TWICE: "Two blocks hold the same event.",
     Fault.ERASED_UNTOLD: "An event was erased, and no event tells of it.",
     Fault.BLOCK_MISSING: "Blocks are missing, and no purge tells of it.",
@@ -67,6 +71,8 @@ class Report:
     last_seq: int = 0
     unsealed: int = 0
     erased: int = 0
+    purged: int = 0
+    """Events that retention has removed and of which the digests are left."""
     checkpoints: int = 0
     outside: int = 0
     """Checkpoints outside the database that the trail was held against."""

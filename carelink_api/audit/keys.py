@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..config import PREFIX, Settings, UnsafeSettings
 from ..signing_secret import secret_fault
-from .chain import Statement, seal
+from .chain import Purge, Statement, seal
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,12 @@ class AuditKey:
 
     def has_sealed(self, head: bytes, sealed: bytes) -> bool:
         return hmac.compare_digest(seal(self.mac, head), sealed)
+
+    def seal_purge(self, purge: Purge) -> bytes:
+        return hmac.digest(self.mac, purge.signed_bytes(), "sha256")
+
+    def has_purged(self, purge: Purge, sealed: bytes) -> bool:
+        return hmac.compare_digest(self.seal_purge(purge), sealed)
 
     def _derived(self, purpose: bytes) -> bytes:
         return HKDF(SHA256(), 32, salt=None, info=purpose).derive(self.secret)

@@ -70,6 +70,12 @@ class AuditEvent(Base):
             postgresql_where=text(OF_REVOCATIONS),
             sqlite_where=text(OF_REVOCATIONS),
         ),
+        Index(
+            "ix_audit_events_erasures",
+            "recorded_at",
+            sqlite_where=text("event = 'user:erased'"),
+            postgresql_where=text("event = 'user:erased'"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -143,6 +149,21 @@ class AuditGap(Base):
     last_id: Mapped[int] = mapped_column(BigInteger)
 
 
+class AuditPurge(Base):
+    """What is left of a block's events of one class, once their time is over."""
+
+    __tablename__ = "audit_purges"
+
+    block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    retention_class: Mapped[str] = mapped_column(String(20), primary_key=True)
+    ids: Mapped[str] = mapped_column(Text)
+    """Empty where it held none: it has been looked at."""
+    digests: Mapped[bytes] = mapped_column(LargeBinary)
+    purged_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    key_id: Mapped[str] = mapped_column(String(16))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
 class AuditCheckpoint(Base):
     """A signed statement of how far the trail had got; it is published outside as well."""
 
@@ -159,3 +180,23 @@ class AuditCheckpoint(Base):
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     key_id: Mapped[str] = mapped_column(String(16))
     signature: Mapped[bytes] = mapped_column(LargeBinary(64))
+
+
+class AuditReview(Base):
+    """A review of the trail, signed off. Rows are never changed; an event tells of each."""
+
+    __tablename__ = "audit_reviews"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    reviewed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reviewer: Mapped[str] = mapped_column(String(100))
+    """By name: a privacy officer need not have an account."""
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    scope: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """By what the events were chosen beside the period; empty for all."""
+    events: Mapped[int]
+    """How many events those were."""
+    findings: Mapped[str] = mapped_column(Text)
+    follow_up: Mapped[bool]

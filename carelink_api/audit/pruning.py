@@ -4,7 +4,8 @@ A signed checkpoint says where the trail begins from then on, and an event that 
 removed. What does not verify is not removed: it would be the proof.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,42 +17,72 @@ from ..database import writing
 from . import chain
 from .chain import Statement
 from .checkpoints import PRUNED, store
+from .classes import RetentionClass
 from .events import Event
 from .faults import Fault
 from .keys import AuditKeys
-from .models import AuditBlock, AuditCheckpoint, AuditedPatient, AuditGap
+from .models import AuditBlock, AuditCheckpoint, AuditedPatient, AuditGap, AuditPurge
 from .record import record
 from .stored import BLOCKS, EVENTS, block_in
+from .thinning import Thinner
 from .verifying import Verifier
 
 log = structlog.get_logger(__name__)
 
 ACTOR = "housekeeper"
-EVERY = timedelta(hours=1)
-BLOCKS_AT_ONCE = 10
+BLOCKS_AT_ONCE = 5
 _DATED_WRONG = frozenset({Fault.INSERTED, Fault.ERASED_UNTOLD})
 """Doubts that removing an event does not make worse."""
 
 
+@dataclass(frozen=True)
+class Pruned:
+    """What a piece of pruning has done."""
+
+    events: int = 0
+    more: bool = False
+    """Something is left that is due."""
+    whole: bool = True
+    """False: what does not verify was left where it is."""
+
+
 class Pruner:
-    """Removes what is too old, every so often."""
+    """Removes what is too old."""
 
-    def __init__(self, keys: AuditKeys, retention: timedelta) -> None:
+    def __init__(
+        self,
+        keys: AuditKeys,
+        retention: timedelta,
+        classes: Mapping[RetentionClass, timedelta] | None = None,
+    ) -> None:
+        """`classes`: those that are not kept as long as `retention` says."""
+        kept_for = classes or {}
         self._keys = keys
-        self._retention = retention
-        self._next_at: datetime | None = None
+        self._retention = max(retention, *kept_for.values()) if kept_for else retention
+        shorter = {
+            kind: kept_for.get(kind, retention)
+            for kind in RetentionClass
+            if kept_for.get(kind, retention) < self._retention
+        }
+        self._thinner = Thinner(keys, shorter, ACTOR)
 
-    def round(self, sql: Sql, now: datetime) -> int:
-        """Remove some of what is due; return how many events. Raises SQLAlchemyError."""
-        if self._next_at is not None and now < self._next_at:
-            return 0
+    def prune(self, sql: Sql, now: datetime) -> Pruned:
+        """Remove some of what is due. Raises SQLAlchemyError."""
         blocks = self._due(sql, now)
-        if len(blocks) < BLOCKS_AT_ONCE:
-            self._next_at = now + EVERY
-        if not blocks or not self._are_whole(sql, blocks):
-            self._next_at = now + EVERY
-            return 0
-        return self._remove(sql, blocks, now)
+        if not blocks:
+            return self._thin(sql, now)
+        if not self._are_whole(sql, blocks):
+            return Pruned(whole=False)
+        removed = self._remove(sql, blocks, now)
+        return Pruned(removed, more=True)
+
+    def _thin(self, sql: Sql, now: datetime) -> Pruned:
+        due = self._thinner.due(sql, now)
+        if due is None:
+            return Pruned()
+        if not self._are_whole(sql, due[1]):
+            return Pruned(whole=False)
+        return Pruned(self._thinner.thin(sql, *due, now), more=True)
 
     def _due(self, sql: Sql, now: datetime) -> Sequence[Row[Any]]:
         """Return the oldest blocks that are due; never the newest of all: the chain goes on."""
@@ -91,6 +122,7 @@ class Pruner:
                 sql.execute(delete(EVENTS).where(EVENTS.c.id.between(first, last_id)))
                 about = AuditedPatient.event_id.between(first, last_id)
                 sql.execute(delete(AuditedPatient).where(about))
+            sql.execute(delete(AuditPurge).where(AuditPurge.block.in_(numbers)))
             self._forget(sql, last.number, max(end for _, end in ranges), now)
             store(sql, told, key.sign(told))
             record(

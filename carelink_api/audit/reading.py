@@ -9,13 +9,24 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session as Sql
 
 from .canonical import moment
+from .classes import class_of
 from .models import AuditedPatient
 from .record import acting
 from .stored import EVENTS, patients_of
 
 PAGE = 500
-SORTABLE = [column.name for column in EVENTS.columns if column.name not in ("detail", "salt",
-            "commitment")]  # fmt: skip
+PATIENT = "patient"
+_UNSORTABLE = ("detail", "salt", "commitment")
+SORTABLE = [PATIENT, *(each.name for each in EVENTS.columns if each.name not in _UNSORTABLE)]
+
+
+_FIRST_PATIENT = (
+    select(func.min(AuditedPatient.patient_id))
+    .where(AuditedPatient.event_id == EVENTS.c.id)
+    .correlate(EVENTS)
+    .scalar_subquery()
+)
+"""By whom an event about several patients is sorted."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,9 @@ def list_events(
     sql: Sql, which: Filter, *, sort: str, descending: bool, limit: int
 ) -> list[dict[str, Any]]:
     """Return the first events in this order, each with whose data it was about."""
-    column = EVENTS.c[sort]
-    order = (column.desc(), EVENTS.c.id.desc()) if descending else (column, EVENTS.c.id)
+    column = _FIRST_PATIENT if sort == PATIENT else EVENTS.c[sort]
+    by = column.desc() if descending else column.asc()
+    order = (by.nulls_last(), EVENTS.c.id.desc() if descending else EVENTS.c.id)
     query = select(EVENTS).where(*which.conditions()).order_by(*order).limit(limit)
     return _with_patients(sql, [row._asdict() for row in sql.execute(query)])
 
@@ -91,7 +103,8 @@ def stream_events(sql: Sql, which: Filter) -> Iterator[list[dict[str, Any]]]:
 
 def as_json(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event with every column, as JSON: what stands there can be verified again."""
-    told = event | {"recorded_at": moment(event["recorded_at"])}
+    told = event | {"recorded_at": moment(event["recorded_at"]),
+                    "retention_class": str(class_of(event["event"]))}  # fmt: skip
     for name in ("salt", "commitment"):
         told[name] = bytes(told[name]).hex() if told[name] is not None else None
     return told

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -21,7 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session as Sql
 
-from .. import metrics, web
+from .. import clock, metrics, web
+from .canonical import moment
 from .events import Event, Outcome
 from .models import AuditedPatient, AuditEvent, new_salt, salt_of_row
 
@@ -48,6 +49,8 @@ def _patients() -> Insert:
 
 
 _INSERT_WITH_PATIENTS, _INSERT_PATIENTS = _with_patients(), _patients()
+BACKDATED = timedelta(minutes=30)
+"""Less than what `audit verify` takes for an event that somebody has written in."""
 _INSERT_ABOUT_PATIENTS = _INSERT.returning(AuditEvent.id)
 
 
@@ -122,8 +125,14 @@ def event_values(
     actor: str | None = None,
     **detail: Any,
 ) -> dict[str, Any]:
-    """Return the columns that many events of one act share."""
+    """Return the columns that many events of one act share.
+
+    `recorded_at` is when it is written. Of an act that lies back for longer than any request takes
+    (an import of what was) `occurred_at` in `detail` says when it was.
+    """
     origin = web.origin()
+    if now < clock.now() - BACKDATED:
+        detail["occurred_at"], now = moment(now), clock.now()
     return {
         "recorded_at": now,
         "event": event,

@@ -6,7 +6,7 @@ is killed has sealed all of it or nothing.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy import delete, insert, select
@@ -19,36 +19,35 @@ from .chain import BLOCK_EVENTS, Block, Range
 from .keys import AuditKeys
 from .models import AuditBlock, AuditGap
 from .stored import BLOCKS, EVENTS, EventRow, digests_of
+from .unsealed import newest_sealed_id
 
 log = structlog.get_logger(__name__)
 
 ENDLESS = 2**63 - 1
 """The last id of the open range above everything that is sealed."""
-BLOCKS_A_ROUND = 50
+BLOCKS_AT_ONCE = 5
 _GAP = (AuditGap.first_id, AuditGap.last_id)
 
 
 class Sealer:
-    """Seals what is not sealed yet, every so often."""
+    """Seals what is not sealed yet."""
 
-    def __init__(self, keys: AuditKeys, every: timedelta) -> None:
+    def __init__(self, keys: AuditKeys) -> None:
         self._keys = keys
         self._key = keys.current
-        self._every = every
-        self._next_at: datetime | None = None
 
-    def round(self, sql: Sql, now: datetime) -> int:
-        """Seal what is due; return how many events. Raises SQLAlchemyError."""
-        if self._next_at is not None and now < self._next_at:
-            return 0
+    def seal(self, sql: Sql, now: datetime) -> tuple[int, bool]:
+        """Seal a few blocks; return how many events, and whether more wait.
+
+        Raises SQLAlchemyError.
+        """
         sealed = 0
-        for _ in range(BLOCKS_A_ROUND):
+        for _ in range(BLOCKS_AT_ONCE):
             count = self.seal_block(sql, now)
             sealed += count
             if count < BLOCK_EVENTS:
-                self._next_at = now + self._every
-                break
-        return sealed
+                return sealed, False
+        return sealed, True
 
     def seal_block(self, sql: Sql, now: datetime) -> int:
         """Seal up to a block of events; return how many: 0 where another one was faster."""
@@ -91,10 +90,19 @@ class Sealer:
 
 
 def open_ranges(sql: Sql) -> list[Range]:
-    """Return the ids that no block holds, in order; the last range has no end."""
+    """Return the ids that no block holds, in order; the last range has no end.
+
+    A list whose open end does not begin after the newest block is not believed: whoever can write
+    rows could keep events from being sealed by it.
+    """
     found = sql.execute(select(*_GAP).order_by(AuditGap.first_id))
     ranges = [(first, last) for first, last in found]
-    return ranges if ranges and ranges[-1][1] == ENDLESS else _ranges_anew(sql)
+    if not ranges or ranges[-1][1] != ENDLESS:
+        return _ranges_anew(sql)
+    begins = ranges[-1][0]
+    if begins == newest_sealed_id(sql, 1) + 1 or begins == newest_sealed_id(sql) + 1:
+        return ranges
+    return _ranges_anew(sql)
 
 
 def _ranges_anew(sql: Sql) -> list[Range]:

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session as Sql
 
 from . import chain
 from .canonical import digest
-from .chain import Block, Range
+from .chain import Block, Purge, Range
 from .checkpoints import PRUNED, Signed, signed
 from .events import Event
 from .faults import Fault, Found, Report
 from .keys import AuditKeys
-from .models import AuditBlock, AuditCheckpoint
+from .models import AuditBlock, AuditCheckpoint, AuditPurge
 from .stored import BLOCKS, EVENTS, EventRow, block_in, events_of, patients_of
 
 LATE = timedelta(hours=1)
@@ -29,10 +29,19 @@ _BLOCKS_READ = 50
 class Verifier:
     """One run over the whole trail; in flat memory, block by block."""
 
-    def __init__(self, sql: Sql, keys: AuditKeys, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        sql: Sql,
+        keys: AuditKeys,
+        advance: Callable[[int], None],
+        *,
+        sealed_until: datetime | None = None,
+    ) -> None:
+        """`sealed_until`: whatever was written before it must be sealed by now."""
         self._sql = sql
         self._keys = keys
         self._advance = advance
+        self._sealed_until = sealed_until
         self.report = Report()
         self._heads: dict[int, tuple[bytes, int]] = {}
         """Head and last seq of the blocks that checkpoints speak of."""
@@ -144,12 +153,17 @@ class Verifier:
     def _events(self, block: Block, ids: list[int]) -> None:
         there = events_of(self._sql, ids)
         about = patients_of(self._sql, ids)
+        purged = self._purged(block)
         digests: list[bytes] = []
         broken = False
         limit = self._newest - LATE if self._newest else None
         for index, event_id in enumerate(ids):
             seq, row = block.first_seq + index, there.get(event_id)
             found = digest(row, about.get(event_id, ())) if row is not None else None
+            if row is None and event_id in purged:  # held against the root, below
+                digests.append(purged[event_id])
+                self.report.purged += 1
+                continue
             digests.append(found or bytes(32))
             if row is None:
                 self._fault(Found(Fault.MISSING, block.number, seq, event_id))
@@ -163,6 +177,22 @@ class Verifier:
             self._fault(Found(Fault.BLOCK_ALTERED, block.number, block.first_seq))
         self.report.events += len(there)
         self._keep_sealed(block)
+
+    def _purged(self, block: Block) -> dict[int, bytes]:
+        """Return the digests that are left of events whose time was over."""
+        kept: dict[int, bytes] = {}
+        columns = [getattr(AuditPurge, name) for name in Purge.__dataclass_fields__]
+        query = select(*columns, AuditPurge.seal).where(AuditPurge.block == block.number)
+        for *told, seal in self._sql.execute(query):
+            purge = Purge(*told)
+            key = self._keys.known.get(purge.key_id)
+            try:
+                if key is not None and not key.has_purged(purge, seal):
+                    raise ValueError("not sealed by this key")
+                kept |= purge.kept()  # a lost key's are held against the root alone
+            except ValueError:
+                self._fault(Found(Fault.PURGE_FORGED, block.number, block.first_seq))
+        return kept
 
     def _event(self, block: Block, seq: int, row: EventRow, limit: datetime | None) -> None:
         at = row["recorded_at"]
@@ -229,6 +259,10 @@ class Verifier:
             old = select(EVENTS.c.id).where(*which, EVENTS.c.recorded_at == oldest)
             event_id = self._sql.scalar(old.limit(1))
             self._fault(Found(Fault.INSERTED, event_id=event_id, more="It is not sealed."))
+        elif count and self._sealed_until and oldest < self._sealed_until:
+            first_id = self._sql.scalar(select(func.min(EVENTS.c.id)).where(*which))
+            more = f"{count} of them, the oldest of {oldest:%Y-%m-%d %H:%M}Z."
+            self._fault(Found(Fault.UNSEALED, event_id=first_id, more=more))
 
     # Checkpoints.
 

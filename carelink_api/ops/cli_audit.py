@@ -11,6 +11,7 @@ from ..audit.events import Event, Outcome
 from ..audit.faults import Fault, Found, Report
 from ..audit.keys import AuditKeys
 from ..audit.record import record
+from ..audit.unsealed import late_after
 from ..audit.verifying import Verifier, count_sealed
 from ..database import writing
 from ..extensions import db, settings
@@ -36,7 +37,12 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
     outside, unread = _outside(files or ((Path(kept),) if kept else ()))
     with progress_bar() as progress:
         bar = progress.add_task("Verifying", total=count_sealed(sql))
-        verifier = Verifier(sql, keys, lambda events: progress.update(bar, advance=events))
+        verifier = Verifier(
+            sql,
+            keys,
+            lambda events: progress.update(bar, advance=events),
+            sealed_until=clock.now() - late_after(settings().audit_seal_interval),
+        )
         report = verifier.run(outside)
     report.faults += unread
     _record(report)

@@ -23,6 +23,7 @@ from ..audit.reading import (
     stream_events,
 )
 from ..audit.record import record
+from ..audit.reviews import Review, list_reviews, sign_off
 from ..database import writing
 from ..extensions import db
 from .cli_audit import audit as audit  # the group, to which these are added
@@ -30,6 +31,8 @@ from .output import CLI_ACTOR, as_json_option, progress_bar, show, tell
 
 _COLUMNS = ["id", "recorded_at", "event", "outcome", "reason", "actor", "user_id", "patients",
             "address"]  # fmt: skip
+_REVIEW_COLUMNS = ["id", "reviewed_at", "reviewer", "since", "until", "scope", "events", "findings",
+                   "follow_up"]  # fmt: skip
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -145,3 +148,30 @@ def _record(event: Event, which: Filter, **detail: Any) -> None:
 
 def _shown(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in as_json(event).items() if name != "salt"}
+
+
+@audit.command("review")
+@filtered
+@click.option("--reviewer", required=True, help="Who has looked: a name.")
+@click.option("--findings", required=True, help="What was found; without patients' names.")
+@click.option("--follow-up", is_flag=True, help="Something has to be done about it.")
+@as_json_option
+def review(reviewer: str, findings: str, follow_up: bool, as_json: bool, **chosen: Any) -> None:
+    """Sign off that somebody has reviewed the events of a period."""
+    if chosen["since"] is None or chosen["until"] is None:
+        raise click.ClickException("A review is of a period: give --since and --until.")
+    sql, said = db.session(), Review(reviewer.strip(), findings.strip(), follow_up)
+    if not 1 <= len(said.reviewer) <= 100 or not 1 <= len(said.findings) <= 4000:
+        raise click.ClickException("--reviewer takes 1 to 100 characters, --findings 1 to 4000.")
+    which = _filter(chosen)
+    with writing(sql):
+        review_id = sign_off(sql, which, said, now=clock.now(), actor=CLI_ACTOR)
+    tell(f"Review {review_id} is signed off.", {"review": review_id}, as_json)
+
+
+@audit.command("reviews")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@as_json_option
+def reviews(limit: int, as_json: bool) -> None:
+    """Show what was reviewed, by whom, and what was found; the newest first."""
+    show(list_reviews(db.session(), limit), _REVIEW_COLUMNS, as_json)

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
 from .. import clock
 from ..config import Settings
 from ..extensions import db, settings
+from ..housekeeping.ledger import read_late
 from ..redis_client import primaries
-from ..sessions.models import Session
 from . import doctor_stores as stores
 from .doctor import check_settings
 from .doctor_acl import check_acl, try_out
@@ -77,18 +76,10 @@ def _ask_database(sql: Sql, running: Settings, migrated: bool) -> Iterable[Findi
     if (told_time := database_clock(sql)) is not None:
         yield stores.check_clock(running, "the database", told_time)
     if migrated:
-        yield stores.check_housekeeper(_overdue(sql, clock.now()))
-        yield from check_trail(running, look_at_trail(sql))
+        yield stores.check_housekeeper(read_late(sql, running, clock.now()))
+        yield from check_trail(running, look_at_trail(sql, clock.now()), clock.now())
         yield from check_roster(look_at_roster(sql, running, clock.now()))
         yield from check_ring(running, look_at_ring(sql, running, clock.now()), clock.now())
-
-
-def _overdue(sql: Sql, now: datetime) -> int:
-    late = now - stores.HOUSEKEEPER_LATE
-    overdue = select(func.count()).select_from(Session)
-    return sql.execute(
-        overdue.where(Session.ended_at.is_(None), Session.expires_at < late)
-    ).scalar_one()
 
 
 def _redis(running: Settings) -> list[Finding]:

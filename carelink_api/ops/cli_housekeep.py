@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from .. import clock
 from ..extensions import db
-from ..housekeeping import Housekeeper, run
+from ..housekeeping.keeper import Housekeeper, run
 from ..sessions.runtime import runtime
 from ..stopping import StopFlag
 from .output import plain_failures
@@ -31,12 +31,17 @@ def housekeep(once: bool) -> None:
 
 
 def _do_once() -> None:
-    chores = Housekeeper(runtime()).round(db.session(), clock.now())
-    click.echo(f"Sessions expired: {chores.expired}. Audit events sealed: {chores.sealed}.")
-    if chores.ended_again:
+    """Do all that is due, in as many pieces as it takes."""
+    keeper = Housekeeper(runtime(), hurried=True)
+    rounds = [keeper.round(db.session(), clock.now())]
+    while rounds[-1].more:
+        rounds.append(keeper.round(db.session(), clock.now()))
+    expired, sealed = sum(each.expired for each in rounds), sum(each.sealed for each in rounds)
+    click.echo(f"Sessions expired: {expired}. Audit events sealed: {sealed}.")
+    if ended_again := sum(each.ended_again for each in rounds):
         click.echo(
             f"Sessions that Redis knew to have ended and the database did not: "
-            f"{chores.ended_again}; ended again. See docs/operations.md, After restoring a backup."
+            f"{ended_again}; ended again. See docs/operations.md, After restoring a backup."
         )
-    if not chores.redis_knows:
+    if not rounds[-1].redis_knows:
         raise click.ClickException("Redis does not take what it should hold; try again later.")

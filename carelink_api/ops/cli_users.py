@@ -18,7 +18,7 @@ from ..accounts.passwords import NO_PASSWORD
 from ..extensions import db
 from ..sessions import accounts as sessions_of
 from ..sessions import passwords as passwords_of
-from .erasing import erase_user
+from .erasing import MayNotErase, erase_user
 from .output import (
     CLI_ACTOR,
     PENDING,
@@ -196,7 +196,13 @@ def erase(email: str, yes: bool, as_json: bool) -> None:
     """Erase a person from an account, its sessions and the trail; clinical records stay."""
     account = _existing(email)
     ask(f"Erase {account.email}? The account cannot be used again.", yes=yes)
-    done = erase_user(db.session(), account.id, now=clock.now(), actor=CLI_ACTOR)
+    try:
+        done = erase_user(db.session(), account.id, now=clock.now(), actor=CLI_ACTOR)
+    except MayNotErase:
+        raise click.ClickException(
+            "The account that serves may not erase what the audit trail holds. Run this command as "
+            "the one that owns the tables: docs/operations.md, The audit trail."
+        ) from None
     words = f"Erased {account.email}; it is now {done.email}. Audit events erased: {done.events}."
     facts = {"email": done.email, "events": done.events, "pending": not done.redis_knows}
     tell(words + ("" if done.redis_knows else PENDING), facts, as_json)

@@ -1,24 +1,18 @@
 """The doctor's rules on the audit trail: what keeps it from being changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session as Sql
 
+from ..audit.erasing import erasures_since, owns_the_trail
+from ..audit.guards import missing_guards
+from ..audit.unsealed import late_after, oldest_unsealed
 from ..config import Settings
 from .findings import Finding, fine, unsafe_in_production, warn
 
-_ACTS = {"sqlite": ("update", "delete"), "postgresql": ("update", "delete", "truncate")}
-_TABLES = ("audit_events", "audited_patients", "audit_blocks", "audit_checkpoints")
-_TRIGGERS = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
-    " WHERE tgenabled IN ('O', 'A') AND relname = ANY (:tables)",
-}
-_MAY_SWITCH_OFF = text(
-    "SELECT pg_has_role(current_user, relowner, 'MEMBER') FROM pg_class"
-    " WHERE oid = to_regclass('audit_events')"
-)
+ERASURES_NAMED_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -29,22 +23,55 @@ class TrailFacts:
     """Triggers that are not there, or switched off."""
     owned: bool | None = False
     """Whether who serves owns the tables, and could switch the triggers off; None: no accounts."""
+    unsealed_since: datetime | None = None
+    """When the oldest event that waits for its seal was written."""
+    erasures: Sequence[tuple[datetime, int]] = ()
+    """When, and of which users, events were erased of late."""
 
 
-def look_at_trail(sql: Sql) -> TrailFacts:
+def look_at_trail(sql: Sql, now: datetime) -> TrailFacts:
     """Ask the database. Raises SQLAlchemyError."""
-    dialect = sql.get_bind().dialect.name
-    given = {"tables": list(_TABLES)} if dialect == "postgresql" else {}
-    there = set(sql.scalars(text(_TRIGGERS[dialect]), given))
-    wanted = [f"{table}_no_{act}" for table in _TABLES for act in _ACTS[dialect]]
-    unguarded = [name for name in wanted if name not in there]
-    owned = bool(sql.scalar(_MAY_SWITCH_OFF)) if dialect == "postgresql" else None
-    return TrailFacts(unguarded, owned)
+    erased = erasures_since(sql, now - ERASURES_NAMED_FOR)
+    return TrailFacts(missing_guards(sql), owns_the_trail(sql), oldest_unsealed(sql), erased)
 
 
-def check_trail(settings: Settings, facts: TrailFacts) -> list[Finding]:
+def check_trail(settings: Settings, facts: TrailFacts, now: datetime) -> list[Finding]:
     """Return the findings on the trail of a migrated database."""
-    return [_guards(settings, facts), _owner(settings, facts)]
+    return [
+        _guards(settings, facts),
+        _owner(settings, facts),
+        _seal(settings, facts, now),
+        _erasures(facts),
+    ]
+
+
+def _erasures(facts: TrailFacts) -> Finding:
+    name = "audit trail's erasures"
+    if not facts.erasures:
+        return fine(name, f"none in {ERASURES_NAMED_FOR.days} days")
+    told = ", ".join(f"user {who} ({at:%Y-%m-%d %H:%M}Z)" for at, who in facts.erasures[:20])
+    return warn(
+        name,
+        f"{len(facts.erasures)} in {ERASURES_NAMED_FOR.days} days: {told}.",
+        "Addresses and reasons are gone from these users' events, and nobody brings them back.",
+        "See that each was asked for by its person and approved; if one was not, somebody has "
+        "washed out traces.",
+    )
+
+
+def _seal(settings: Settings, facts: TrailFacts, now: datetime) -> Finding:
+    since, name = facts.unsealed_since, "audit trail's seal"
+    if since is None or since >= now - late_after(settings.audit_seal_interval):
+        return fine(name, "up to date")
+    return unsafe_in_production(
+        settings,
+        name,
+        f"Events have waited for it since {since:%Y-%m-%d %H:%M}Z.",
+        "Until they are sealed, who owns the tables can change them unseen; and whoever can write "
+        "rows may have kept them from being sealed.",
+        "See that the housekeeper runs, and what its log says of `seal`; then `flask --app wsgi "
+        "audit verify`.",
+    )
 
 
 def _guards(settings: Settings, facts: TrailFacts) -> Finding:

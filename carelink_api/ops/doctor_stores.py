@@ -1,9 +1,11 @@
 """The doctor's rules on what SQL and Redis tell about themselves: pure functions on facts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..config import Settings
+from ..housekeeping.schedule import Chore
 from .findings import Finding, fine, unsafe, unsafe_in_production, warn
 from .redis_facts import Facts, product
 
@@ -11,7 +13,6 @@ _ATTESTED = "by the word of CARELINK_REDIS_ATTESTED; it does not tell itself"
 _ATTEST = " A managed server does not tell: look there, and list it in CARELINK_REDIS_ATTESTED."
 LEAST_VERSION = {"Redis": (6, 2), "Valkey": (7, 2)}
 SKEW_SEEN = timedelta(seconds=2)
-HOUSEKEEPER_LATE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,17 @@ def check_clock(settings: Settings, server: str, reading: ClockReading) -> Findi
     return fine(name, found)
 
 
-def check_housekeeper(overdue: int) -> Finding:
-    """Judge by the sessions whose end passed more than ten minutes ago without being written."""
-    if not overdue:
-        return fine("housekeeper", "no session is overdue")
+def check_housekeeper(late: Mapping[Chore, datetime | None]) -> Finding:
+    """Judge by the chores that are late, and when each was done last."""
+    if not late:
+        return fine("housekeeper", "does its chores")
+    told = (f"{name} ({f'{at:%Y-%m-%d %H:%M}Z' if at else 'never'})" for name, at in late.items())
     return warn(
         "housekeeper",
-        f"{overdue} sessions are over and not ended.",
-        "Nobody expires sessions, and nobody writes to Redis what it has missed.",
-        "Run `flask --app wsgi housekeep`, always, once.",
+        f"Late, with when it was done last: {', '.join(told)}.",
+        "Nobody expires sessions, writes to Redis what it has missed, or seals the audit trail.",
+        "Run `flask --app wsgi housekeep`, always, once or more. If it runs, its log says what "
+        "fails.",
     )
 
 

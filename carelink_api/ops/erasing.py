@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ..accounts import service
 from ..accounts.models import User, UserType
-from ..audit.erasing import erase_events
+from ..audit.erasing import erase_events, owns_the_trail
 from ..audit.events import Event
 from ..audit.record import record
 from ..clinical.models import Patient
@@ -24,6 +24,10 @@ from ..sessions.accounts import disable_user
 from ..sessions.models import Session
 
 _WRITES_RECORDS = (UserType.DOCTOR, UserType.NURSE)
+
+
+class MayNotErase(Exception):
+    """The account that serves may not erase events: only the one that owns the tables may."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,12 @@ class Erased:
 
 
 def erase_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> Erased:
-    """Erase a person; whoever is interrupted does it again. Raises NotFound.
+    """Erase a person; whoever is interrupted does it again. Raises NotFound, MayNotErase.
 
     In steps, each a transaction: a long career leaves a million events.
     """
+    if owns_the_trail(sql) is False:
+        raise MayNotErase
     _, redis_knows = disable_user(sql, user_id, now=now, actor=actor)
     with writing(sql):  # first the word of it: no event is erased of which nothing tells
         record(sql, Event.USER_ERASED, now=now, actor=actor, user_id=user_id, stage="begun")

@@ -13,9 +13,11 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
+from .. import clock
 from ..auth.key_reading import EXTENSION as KEYS
 from ..auth.key_reading import RingKeeper
 from ..extensions import settings
+from ..housekeeping.ledger import read_late
 from ..redis_client import STORE_ERRORS, Client
 from ..sessions.runtime import Runtime
 from .redis_facts import Facts, nodes
@@ -54,12 +56,20 @@ class KeysCheck:
 
 
 @dataclass(frozen=True)
+class HousekeeperCheck:
+    ok: bool = True
+    late: list[str] = field(default_factory=list)
+    """Chores that nobody has done for too long."""
+
+
+@dataclass(frozen=True)
 class Readiness:
     database: DatabaseCheck
     redis: RedisCheck
     pulse: PulseCheck
     clocks: ClockCheck = field(default_factory=ClockCheck)
     keys: KeysCheck = field(default_factory=KeysCheck)
+    housekeeper: HousekeeperCheck = field(default_factory=HousekeeperCheck)
 
     @property
     def status(self) -> str:
@@ -71,7 +81,7 @@ class Readiness:
         denylist_known = self.redis.ok or self.pulse.ok
         if not (self.database.ok and self.database.migrated and denylist_known):
             return "unavailable"
-        parts = (self.redis, self.pulse, self.clocks, self.keys)
+        parts = (self.redis, self.pulse, self.clocks, self.keys, self.housekeeper)
         return "ready" if all(part.ok for part in parts) else "degraded"
 
     def as_json(self) -> dict[str, Any]:
@@ -80,12 +90,15 @@ class Readiness:
 
 def look(sql: Sql, parts: Runtime) -> Readiness:
     """Ask each store now. What a store says when it fails goes to the log, never outside."""
+    database = check_database(sql)
+    kept = check_housekeeper(sql) if database.migrated else HousekeeperCheck(ok=False)
     return Readiness(
-        check_database(sql),
+        database,
         check_redis(parts),
         check_pulse(parts),
         check_clocks(sql, parts.denylist.client, settings()),
         check_keys(),
+        kept,
     )
 
 
@@ -150,6 +163,18 @@ def check_keys() -> KeysCheck:
     """Return whether this worker knows the keys that hold."""
     keeper = cast(RingKeeper, current_app.extensions[KEYS])
     return KeysCheck(keeper.has_read and not keeper.unreadable, len(keeper.unreadable))
+
+
+def check_housekeeper(sql: Sql) -> HousekeeperCheck:
+    """Ask which chores are late, whichever housekeeper was to do them."""
+    try:
+        late = read_late(sql, settings(), clock.now())
+    except SQLAlchemyError as error:
+        log.warning("readiness_housekeeper", kind=type(error).__name__)
+        return HousekeeperCheck(ok=False)
+    finally:
+        sql.rollback()
+    return HousekeeperCheck(ok=not late, late=[str(chore) for chore in late])
 
 
 def check_pulse(parts: Runtime) -> PulseCheck:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -12,12 +13,18 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
 from .. import clock, metrics
+from ..audit.erasing import erasures_since
+from ..audit.guards import missing_guards
+from ..audit.unsealed import oldest_unsealed
 from ..errors import NotFound
 from ..extensions import db, settings
+from ..housekeeping.ledger import intervals_of, oldest_unpublished
+from ..housekeeping.models import ChoreRow
 from ..redis_client import STORE_ERRORS
 from ..sessions.denylist import Denylist
 from ..sessions.runtime import runtime
@@ -67,6 +74,7 @@ class _Stores(Collector):
     def _sessions(self) -> Families:
         yield active_sessions(self.live.read(self.sql, clock.now()))
         yield from key_families(self.sql)
+        yield from housekeeping(self.sql)
 
     def _redis(self) -> Families:
         found = nodes(self.denylist.client)
@@ -82,6 +90,49 @@ def active_sessions(counts: Sequence[LiveCount]) -> GaugeMetricFamily:
     for count in counts:
         family.add_metric((count.user_type, count.unit or ""), count.sessions)
     return family
+
+
+def housekeeping(sql: Sql) -> Families:
+    """Tell how the housekeepers' chores are: by their table, since a dead one could not tell."""
+    succeeded = GaugeMetricFamily(
+        "carelink_chore_succeeded_timestamp_seconds",
+        "When a housekeeper last did this chore to the end.",
+        labels=("chore",),
+    )
+    took = GaugeMetricFamily(
+        "carelink_chore_duration_seconds", "How long its last piece took.", labels=("chore",)
+    )
+    done_here = list(intervals_of(settings()))
+    for row in sql.scalars(select(ChoreRow).where(ChoreRow.name.in_(done_here))):
+        succeeded.add_metric((row.name,), row.succeeded_at.timestamp() if row.succeeded_at else 0)
+        if row.seconds is not None:
+            took.add_metric((row.name,), row.seconds)
+    yield succeeded
+    yield took
+    yield GaugeMetricFamily(
+        "carelink_unpublished_age_seconds",
+        "How long the session that ended first has waited for the housekeeper to see it in Redis.",
+        _age(oldest_unpublished(sql, clock.now())),
+    )
+    yield GaugeMetricFamily(
+        "carelink_audit_missing_guards",
+        "Triggers that guard the audit trail and are not there, or switched off.",
+        len(missing_guards(sql)),
+    )
+    yield GaugeMetricFamily(
+        "carelink_audit_erasures",
+        "Erasures of persons from the audit trail in the last 24 hours.",
+        len(erasures_since(sql, clock.now() - timedelta(days=1))),
+    )
+    yield GaugeMetricFamily(
+        "carelink_audit_unsealed_age_seconds",
+        "How long the oldest audit event has waited for its seal.",
+        _age(oldest_unsealed(sql)),
+    )
+
+
+def _age(since: datetime | None) -> float:
+    return max(0.0, (clock.now() - since).total_seconds()) if since else 0.0
 
 
 def _ask(store: str, ask: Callable[[], Families], *faults: type[Exception]) -> Families:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session as Sql
 
@@ -63,6 +63,21 @@ def _is_sid(text: str) -> bool:
     return len(text) == 22 and text.isascii() and text.isprintable()
 
 
+class Comparison:
+    """Writing to Redis whatever it should hold and does not, in pieces, on one connection."""
+
+    def __init__(self, engine: Engine, denylist: Denylist, now: datetime) -> None:
+        self._connection = engine.connect()
+        self._batches = reload_denylist(self._connection, denylist, now)
+
+    def go_on(self, batches: int) -> bool:
+        """Write so many batches; return whether there may be more. Raises DenylistRefused."""
+        return sum(1 for _ in islice(self._batches, batches)) == batches
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 class Publisher:
     """Follows the change numbers and hands every newcomer to Redis until Redis has it.
 
@@ -71,37 +86,32 @@ class Publisher:
 
     def __init__(self, denylist: Denylist) -> None:
         self._denylist = denylist
-        self._published: int | None = None
-        """The newest change number that Redis is known to hold; None: reload everything."""
+        self._followed: int | None = None
+        """The change number up to which every newcomer was handed over since the first look."""
+        self._looked_at: datetime | None = None
+        self.must_compare = True
+        """What was there before the first look has still to be handed over, by a comparison."""
         self.went_back = False
         """The counter has been seen to fall: the database comes from a backup."""
-        self._looked_at: datetime | None = None
+
+    @property
+    def published(self) -> int | None:
+        """The newest change number up to which Redis holds everything; None: not known."""
+        return None if self.must_compare else self._followed
 
     def catch_up(self, connection: Connection, now: datetime) -> bool:
         """Publish what is new or has come due; return whether Redis took it."""
-        if self._published is None or self._looked_at is None:
-            return self.reload(connection, now)
         newest = read_counter(connection).value
-        if newest < self._published:
-            self.went_back = True
-            return self.reload(connection, now)
-        news = [stream_due(connection, self._looked_at, now)]
-        if newest != self._published:
-            news.append(stream_changes(connection, self._published))
-        for rows in chain.from_iterable(news):
-            if not self._denylist.publish(entries_due(rows, now)):
-                return False
-        self._published, self._looked_at = newest, now
-        return True
-
-    def reload(self, connection: Connection, now: datetime) -> bool:
-        """Publish everything that Redis should hold; return whether Redis took it."""
-        newest = read_counter(connection).value
-        try:
-            for _ in reload_denylist(connection, self._denylist, now):
-                pass
-        except DenylistRefused:
-            self._published = None
-            return False
-        self._published, self._looked_at = newest, now
+        if self._followed is not None and newest < self._followed:
+            self.went_back, self._followed = True, None
+        if self._followed is None or self._looked_at is None:
+            self.must_compare = True
+        else:
+            news = [stream_due(connection, self._looked_at, now)]
+            if newest != self._followed:
+                news.append(stream_changes(connection, self._followed))
+            for rows in chain.from_iterable(news):
+                if not self._denylist.publish(entries_due(rows, now)):
+                    return False
+        self._followed, self._looked_at = newest, now
         return True

@@ -1,22 +1,28 @@
 """A person is erased from the trail, and the chain stays whole."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
 from carelink_api.accounts.models import User
+from carelink_api.audit.erasing import erase_events
 from carelink_api.audit.models import AuditEvent
 from carelink_api.clinical.models import Patient
+from carelink_api.extensions import db
 from carelink_api.sessions.models import Session
 from tests.audit.trail import Trail
 from tests.auth_helper import EMAIL, Auth
+from tests.conftest import MakeApp
 from tests.ops.commands import done_json, refused
+from tests.servers import PostgresServer
 
 DEVICE = "Anna's own tablet"
 FROM = {"environ_overrides": {"REMOTE_ADDR": "198.51.100.77"}}
@@ -105,3 +111,54 @@ def test_who_writes_records_keeps_a_name_and_nobody_is_asked_twice(
     stages = select(AuditEvent.detail).where(AuditEvent.event == "user:erased")
     stages = stages.order_by(AuditEvent.id)
     assert [(each or {})["stage"] for each in sql.scalars(stages)] == ["begun", "done"] * 2
+
+
+SERVES = "serves"
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_the_account_that_serves_cannot_erase_by_itself(
+    make_app: MakeApp, auth: Auth, store: str, postgres: PostgresServer, sql: Sql
+) -> None:
+    postgres.execute(
+        f"DO $$ BEGIN CREATE ROLE {SERVES} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
+    every = "ALL TABLES IN SCHEMA public"
+    postgres.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {every} TO {SERVES}", "store")
+    postgres.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {SERVES}", "store")
+    user = auth.create_user()
+    auth.post("login", {"email": EMAIL, "password": user.password}, **FROM)
+    serving = make_app(sqlalchemy_database_uri=store.replace("postgres@", f"{SERVES}@"))
+    result = serving.test_cli_runner().invoke(args=["users", "erase", EMAIL, "--yes"])
+    assert result.exit_code == 1
+    assert "owns the tables" in result.stderr
+    assert sql.scalars(select(User.disabled_at)).all() == [None]
+    with serving.app_context():
+        db.session.execute(
+            insert(AuditEvent).values(
+                recorded_at=clock.now(), event="user:erased", outcome="success", user_id=user.id
+            )
+        )
+        with pytest.raises(ProgrammingError, match="only grows"):
+            erase_events(db.session(), user.id)
+        db.session.rollback()
+    assert "198.51.100.77" in everything(sql, "audit_events")
+
+
+def test_the_doctor_and_the_metrics_name_each_erasure(
+    app: Flask, auth: Auth, runner: FlaskCliRunner
+) -> None:
+    user = auth.create_user()
+
+    def told() -> tuple[str, str]:
+        checks = json.loads(runner.invoke(args=["doctor", "--json"]).stdout)["checks"]
+        (found,) = (each for each in checks if each["check"] == "audit trail's erasures")
+        text = app.test_client().get("/metrics").text
+        (line,) = (line for line in text.splitlines() if line.startswith("carelink_audit_erasures"))
+        return found["found"], line
+
+    assert told() == ("none in 30 days", "carelink_audit_erasures 0.0")
+    done_json(runner, "users", "erase", EMAIL, "--yes")
+    found, line = told()
+    assert found.startswith(f"1 in 30 days: user {user.id} (")
+    assert line == "carelink_audit_erasures 1.0"

@@ -59,7 +59,7 @@ def test_the_trail_is_listed_by_what_one_asks_for(
 
 
 def test_it_is_sorted_by_every_field(runner: FlaskCliRunner, trail: Trail) -> None:
-    for field in SORTABLE:
+    for field in SORTABLE[1:]:  # by patient: see tests/audit/test_reviews.py
         rows = done_json(runner, "audit", "list", "--event", "patient:read", "--sort", field)
         values = [row[field] for row in rows]
         assert values == sorted(values, reverse=True), field

@@ -20,7 +20,7 @@ from carelink_api.audit.keys import AuditKeys
 from carelink_api.audit.models import AuditBlock, AuditCheckpoint, AuditEvent, AuditGap
 from carelink_api.audit.sealing import Sealer
 from carelink_api.config import UnsafeSettings
-from carelink_api.housekeeping import Housekeeper
+from carelink_api.housekeeping.keeper import Housekeeper
 from tests.audit.trail import SECOND, Trail
 from tests.conftest import MakeSettings
 from tests.ops.commands import done_json, sqlite_only
@@ -101,7 +101,7 @@ def test_many_who_write_and_several_who_seal_make_one_chain(
 
     def seal() -> None:
         with Sql(engine) as own:
-            sealer = Sealer(trail.keys, SECOND)
+            sealer = Sealer(trail.keys)
             while not writing_ends.is_set() or sealer.seal_block(own, clock.now()):
                 sealer.seal_block(own, clock.now())
 
@@ -136,7 +136,7 @@ def test_a_checkpoint_stands_inside_and_outside_and_is_told(trail: Trail, sql: S
     notary = Notary(trail.keys, SECOND, str(trail.outside), told.append)
     for i in range(3):
         trail.write(3)
-        Sealer(trail.keys, SECOND).seal_block(sql, trail.at)
+        Sealer(trail.keys).seal_block(sql, trail.at)
         notary.round(sql, trail.at + i * SECOND)
     assert len(told) == sql.scalar(select(func.count()).select_from(AuditCheckpoint)) == 3
     assert trail.outside.read_text() == "".join(f"{line}\n" for line in told)
@@ -149,7 +149,7 @@ def test_what_could_not_be_written_outside_is_written_later(trail: Trail, sql: S
     trail.outside.mkdir()
     notary = Notary(trail.keys, SECOND, str(trail.outside), tell=lambda _: None)
     trail.write(2)
-    Sealer(trail.keys, SECOND).seal_block(sql, trail.at)
+    Sealer(trail.keys).seal_block(sql, trail.at)
     with capture_logs() as said:
         notary.round(sql, trail.at)
     assert [line["event"] for line in said] == ["audit_checkpoint_not_written"]

@@ -173,7 +173,7 @@ def test_two_blocks_that_changed_places_are_found(trail: Trail) -> None:
 
 
 def test_an_event_in_two_blocks_is_found(trail: Trail) -> None:
-    trail.sql.execute(text("UPDATE audit_gaps SET first_id = 21"))
+    trail.sql.execute(text("INSERT INTO audit_gaps VALUES (21, 21)"))
     trail.sql.commit()
     trail.seal()
     assert "sealed_twice" in {name for name, _ in trail.faults()}
@@ -233,7 +233,7 @@ def rewrite(trail: Trail, key: AuditKey, *, claimed: str | None = None) -> None:
     for block in kept:
         sealing.BLOCK_EVENTS = block.size
         try:
-            assert sealing.Sealer(sealer_keys, timedelta(0)).seal_block(trail.sql, block.sealed_at)
+            assert sealing.Sealer(sealer_keys).seal_block(trail.sql, block.sealed_at)
         finally:
             sealing.BLOCK_EVENTS = before
     if claimed:

@@ -55,7 +55,7 @@ class Trail:
 
     def seal(self, keys: AuditKeys | None = None, at: datetime | None = None) -> int:
         """Seal all that there is, and sign."""
-        sealer = Sealer(keys or self.keys, SECOND)
+        sealer = Sealer(keys or self.keys)
         sealed = 0
         while count := sealer.seal_block(self.sql, at or self.at):
             sealed += count

@@ -13,7 +13,7 @@ from carelink_api import clock
 from carelink_api.api import rfc3339
 from carelink_api.clinical.models import Appointment, CareTeamMember, Patient
 from carelink_api.clinical.record_models import Handoff, Note, NoteVersion, Observation
-from carelink_api.housekeeping import Housekeeper
+from carelink_api.housekeeping.keeper import Housekeeper
 from carelink_api.idempotency.models import IdempotencyKey
 from tests.auth_helper import Account
 from tests.clinical.handoffs import SBAR

@@ -303,4 +303,13 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         {"id": 5, "kind": "grown", "block": 1, "seq": 2, "head": _DIGEST, "made_at": _ENDED,
          "key_id": "0123456789abcdef", "signature": _DIGEST * 2},
     ],
+    "audit_reviews": [
+        {"id": 3, "reviewed_at": _ENDED, "reviewer": "P. Officer", "since": MORNING,
+         "until": _ENDED, "scope": {"outcome": "alert"}, "events": 2, "findings": "None",
+         "follow_up": False},
+    ],
+    "audit_purges": [
+        {"block": 1, "retention_class": "access", "ids": "", "digests": b"",
+         "purged_at": _ENDED, "key_id": "0123456789abcdef", "seal": _DIGEST},
+    ],
 }  # fmt: skip

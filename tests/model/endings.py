@@ -9,7 +9,6 @@ from werkzeug.test import TestResponse
 
 from carelink_api import clock
 from carelink_api.extensions import db
-from carelink_api.housekeeping import RECONCILE_EVERY
 from carelink_api.sessions.accounts import disable_user, enable_user
 from carelink_api.sessions.passwords import set_password
 from carelink_api.sessions.revoking import Selection, revoke
@@ -20,6 +19,8 @@ from tests.model.using import MachineInUse
 from tests.model.world import PASSWORDS, Worker, refusal
 
 CLI = "cli"
+_COMPARE_SECONDS = 300
+"""How often the housekeeper holds all of Redis against the database."""
 
 
 class MachineWithEndings(MachineInUse):
@@ -195,9 +196,7 @@ class MachineWithEndings(MachineInUse):
         world = self.world
         ended = {story.sid for story in world.ended() if story.expires_at > world.now}
         missed = ended - world.published
-        whole = world.reconciled_at is None or (
-            world.now - world.reconciled_at >= RECONCILE_EVERY.total_seconds()
-        )
+        whole = world.reconciled_at is None or (world.now - world.reconciled_at >= _COMPARE_SECONDS)
         due = ended if whole else missed
         if due:
             assert (not redis_knows) in world.redis.pending

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from carelink_api import clock
 from carelink_api.audit.models import AuditEvent
 from carelink_api.extensions import db
-from carelink_api.housekeeping import Housekeeper
+from carelink_api.housekeeping.keeper import Housekeeper
 from carelink_api.redis_channel import Channel
 from carelink_api.redis_client import STORE_ERRORS
 from carelink_api.sessions.hints import CHANNEL, read_hint

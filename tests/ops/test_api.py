@@ -1,23 +1,23 @@
 """What the operations API shows, to whom, and what it never shows."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from threading import Event as Gate
 from typing import Any, cast
 
 import pytest
 import redis
 from flask import Flask
-from sqlalchemy import update
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
 from carelink_api.accounts.models import UserType
 from carelink_api.audit.events import Event, Outcome
+from carelink_api.auth.refusal_counts import EXTENSION, KEPT_FOR
+from carelink_api.extensions import db
+from carelink_api.housekeeping.keeper import Housekeeper
 from carelink_api.ops.api.numbers import SERIES, MinuteCounts
 from carelink_api.ops.api.trail import SHOWN
 from carelink_api.sessions.denylist import session_key
-from carelink_api.sessions.models import Session
 from tests.auth.helpers import statements
 from tests.auth_helper import Auth, bearer
 from tests.conftest import MakeApp, Travel
@@ -120,8 +120,10 @@ def test_numbers_tell_minute_by_minute_what_happened(
 
 @sqlite_only
 @pytest.mark.settings(ratelimit_enabled=True)
-def test_numbers_tell_of_what_was_throttled(auth: Auth, piet: Operator) -> None:
+def test_numbers_tell_of_what_was_throttled(auth: Auth, piet: Operator, travel: Travel) -> None:
     answers = [auth.login("nobody@x.example", "wrong").status_code for _ in range(7)]
+    travel(KEPT_FOR.total_seconds())
+    piet.auth.app.extensions[EXTENSION].flush(clock.now())
     found = totals(piet.ask("numbers"))
     assert (found["throttles"], found["refusals"]) == (answers.count(429), answers.count(401))
 
@@ -213,6 +215,8 @@ def test_without_redis_the_console_still_shows_what_is_wrong(
 
 @sqlite_only
 def test_health_says_that_all_is_well(piet: Operator) -> None:
+    with piet.auth.app.app_context():
+        Housekeeper(piet.auth.app.extensions["carelink"]).round(db.session(), clock.now())
     health = piet.ask("health")
     assert health["status"] == "ready"
     assert [(each["name"], each["state"]) for each in health["findings"]] == [
@@ -224,12 +228,7 @@ def test_health_says_that_all_is_well(piet: Operator) -> None:
 
 
 @sqlite_only
-def test_health_misses_a_housekeeper_that_does_not_run(
-    piet: Operator, ward: Logged, sql: Sql
-) -> None:
-    over = clock.now() - timedelta(minutes=3)
-    sql.execute(update(Session).where(Session.id == sid(ward[BEN])).values(expires_at=over))
-    sql.commit()
+def test_health_misses_a_housekeeper_that_does_not_run(piet: Operator) -> None:
     found = {each["name"]: each for each in piet.ask("health")["findings"]}
     assert found["housekeeper"]["state"] == "warn"
     assert "flask --app wsgi housekeep" in found["housekeeper"]["mend"]

@@ -35,6 +35,7 @@ def told(runner: FlaskCliRunner) -> tuple[int, dict[str, str]]:
 
 
 def test_it_finds_the_tests_own_stores_safe(runner: FlaskCliRunner, store: str) -> None:
+    assert runner.invoke(args=["housekeep", "--once"]).exit_code == 0
     code, states = told(runner)
     assert code == 0
     assert states["environment"] == "warn"  # development
@@ -105,15 +106,22 @@ def test_an_account_without_the_channel_is_found(make_app: MakeApp, server: Valk
     assert (code, states["messages between workers"]) == (0, "warn")
 
 
-def test_sessions_that_nobody_expires_point_at_the_housekeeper(
+def test_a_housekeeper_that_is_missing_and_a_trail_without_a_seal_are_found(
     runner: FlaskCliRunner, auth: Auth, travel: Travel
 ) -> None:
+    assert told(runner)[1]["housekeeper"] == "warn"  # nobody ever was
+    assert runner.invoke(args=["housekeep", "--once"]).exit_code == 0
     auth.create_user()
     auth.tokens()
-    travel(12 * 3600 + 9 * 60)
-    assert told(runner)[1]["housekeeper"] == "ok"
-    travel(120)
-    assert told(runner)[1]["housekeeper"] == "warn"
+    travel(110)
+    states = told(runner)[1]
+    assert (states["housekeeper"], states["audit trail's seal"]) == ("ok", "ok")
+    travel(20)
+    states = told(runner)[1]
+    assert (states["housekeeper"], states["audit trail's seal"]) == ("warn", "warn")
+    assert runner.invoke(args=["housekeep", "--once"]).exit_code == 0
+    states = told(runner)[1]
+    assert (states["housekeeper"], states["audit trail's seal"]) == ("ok", "ok")
 
 
 @pytest.fixture

@@ -9,8 +9,18 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
+from carelink_api import clock
 from carelink_api.extensions import db
-from carelink_api.ops.health import DatabaseCheck, PulseCheck, Readiness, RedisCheck, redis_warnings
+from carelink_api.housekeeping.keeper import Housekeeper
+from carelink_api.housekeeping.schedule import Chore
+from carelink_api.ops.health import (
+    DatabaseCheck,
+    HousekeeperCheck,
+    PulseCheck,
+    Readiness,
+    RedisCheck,
+    redis_warnings,
+)
 from carelink_api.sessions.runtime import Runtime
 from tests.conftest import PRODUCTION, MakeApp, Travel
 
@@ -20,6 +30,11 @@ NOBODY = "unix:///nonexistent/valkey.sock"
 def parts(app: Flask) -> Runtime:
     found: Runtime = app.extensions["carelink"]
     return found
+
+
+def keep_house(app: Flask) -> None:
+    with app.app_context():
+        Housekeeper(app.extensions["carelink"]).round(db.session(), clock.now())
 
 
 @pytest.fixture
@@ -55,6 +70,7 @@ def test_a_worker_with_its_stores_and_a_pulse_is_ready(
     app: Flask, client: FlaskClient, path: str
 ) -> None:
     begun = time.monotonic()
+    keep_house(app)
     assert parts(app).pulse.beat()
     answer = client.get(path)
     assert answer.status_code == 200
@@ -65,6 +81,34 @@ def test_a_worker_with_its_stores_and_a_pulse_is_ready(
     assert body["checks"]["pulse"]["ok"] is True
     assert 0 <= body["checks"]["pulse"]["age_seconds"] <= time.monotonic() - begun + 0.1
     assert body["checks"]["pulse"]["size"] == 0
+    assert body["checks"]["housekeeper"] == {"ok": True, "late": []}
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_worker_serves_without_a_housekeeper_and_says_so(
+    app: Flask, client: FlaskClient, travel: Travel
+) -> None:
+    def late() -> list[str]:
+        answer = client.get("/health/ready/")
+        assert answer.status_code == 200
+        check = answer.get_json()["checks"]["housekeeper"]
+        assert check["ok"] is not bool(check["late"])
+        assert check["ok"] or answer.get_json()["status"] == "degraded"
+        names: list[str] = check["late"]
+        return names
+
+    assert parts(app).pulse.beat()
+    assert late() == [str(chore) for chore in Chore if chore != Chore.SHIP]  # nobody ever was
+    keep_house(app)
+    assert late() == []
+    travel(100)
+    assert parts(app).pulse.beat()
+    assert late() == []
+    travel(30)
+    assert parts(app).pulse.beat()
+    assert late() == ["expire", "publish", "seal"]
+    keep_house(app)
+    assert late() == []
 
 
 def test_a_worker_whose_pulse_never_beat_still_serves_by_redis(make_app: MakeApp) -> None:
@@ -148,21 +192,25 @@ def test_a_redis_with_the_documented_settings_gets_no_warning(lenient: redis.Red
 
 
 @pytest.mark.parametrize(
-    ("database", "migrated", "redis_ok", "pulse_ok", "status"),
+    ("database", "migrated", "redis_ok", "pulse_ok", "kept", "status"),
     [
-        (True, True, True, True, "ready"),
-        (True, True, False, True, "degraded"),
-        (True, True, True, False, "degraded"),
-        (True, True, False, False, "unavailable"),
-        (True, False, True, True, "unavailable"),
-        (False, False, True, True, "unavailable"),
+        (True, True, True, True, True, "ready"),
+        (True, True, True, True, False, "degraded"),
+        (True, True, False, True, True, "degraded"),
+        (True, True, True, False, True, "degraded"),
+        (True, True, False, False, True, "unavailable"),
+        (True, False, True, True, True, "unavailable"),
+        (False, False, True, True, True, "unavailable"),
     ],
 )
 def test_the_rule_of_readiness(
-    database: bool, migrated: bool, redis_ok: bool, pulse_ok: bool, status: str
+    database: bool, migrated: bool, redis_ok: bool, pulse_ok: bool, kept: bool, status: str
 ) -> None:
     readiness = Readiness(
-        DatabaseCheck(database, migrated), RedisCheck(redis_ok), PulseCheck(pulse_ok, None, 0)
+        DatabaseCheck(database, migrated),
+        RedisCheck(redis_ok),
+        PulseCheck(pulse_ok, None, 0),
+        housekeeper=HousekeeperCheck(kept),
     )
     assert readiness.status == status
 

@@ -37,7 +37,6 @@ class Faults:
             "a worker: killed (`SIGKILL`)": self._in_thread(self._kill_worker),
             "the housekeeper: killed, started": self._in_thread(self._kill_housekeeper),
             "a storm of revocations": villains.storm,
-            "stolen tokens, shown late": lambda: self._thieves(villains),
         }
 
     async def run(self, until: float, names: list[str] | None = None) -> None:
@@ -98,6 +97,3 @@ class Faults:
     def _kill_housekeeper(self) -> None:
         self._site.housekeeper.kill()
         self._site.housekeeper.start()
-
-    async def _thieves(self, villains: Villains) -> None:
-        await asyncio.gather(*(villains.steal() for _ in range(3)))

@@ -67,7 +67,7 @@ class Site:
     def verify_trail(self) -> int:
         """Run `audit verify`; return its exit code."""
         command = (sys.executable, "-m", "flask", "--app", "wsgi", "audit", "verify")
-        return psutil.Popen(command, cwd=ROOT, env=self.housekeeper.env).wait()
+        return int(psutil.Popen(command, cwd=ROOT, env=self.housekeeper.env).wait())
 
     def _read(self, query: Any) -> list[Any]:
         engine = create_engine(self.settings.sqlalchemy_database_uri)
@@ -79,7 +79,7 @@ class Site:
 
 def _megabytes(pid: int) -> float:
     try:
-        return psutil.Process(pid).memory_info().rss / 2**20
+        return float(psutil.Process(pid).memory_info().rss) / 2**20
     except psutil.NoSuchProcess:
         return 0.0
 

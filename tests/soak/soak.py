@@ -109,7 +109,8 @@ async def soak(site: Site, dose: Dose) -> Outcome:
     names = [name for name in faults.all if any(part in name for part in dose.faults)]
     memory: list[dict[str, float]] = []
     sampling = asyncio.create_task(_sample(site, memory))
-    working = [asyncio.create_task(station.work()) for station in stations]
+    working = [asyncio.create_task(each) for each in
+               [villains.thieve(), *(station.work() for station in stations)]]  # fmt: skip
     await faults.run(time.monotonic() + dose.seconds, names)
     pace.ending.set()
     await asyncio.gather(*working)

@@ -11,7 +11,7 @@ SECONDS = float(os.environ.get("SOAK_SECONDS", "8"))
 
 
 def test_nobody_is_lost_and_nobody_let_in_while_things_go_wrong(tmp_path: Path) -> None:
-    faults = ("emptied", "storm", "stolen")
+    faults = ("emptied", "storm")
     dose = Dose(stations=20, seconds=SECONDS, every=1.0, grace=1, rest=0.5, faults=faults)
     with site(tmp_path, rotation_grace_seconds=dose.grace) as running:
         outcome = asyncio.run(soak(running, dose))

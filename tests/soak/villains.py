@@ -70,7 +70,15 @@ class Villains:
                     self._ledger.let_in.append(f"{pair['session']['id']}: {late:.2f} s after")
             await asyncio.sleep(self._chance.uniform(0.1, 0.4))
 
-    async def steal(self) -> None:
+    async def thieve(self) -> None:
+        """Steal again and again, some at once, until the end of work."""
+        stealing = []
+        while not self._pace.ending.is_set():
+            stealing.append(asyncio.create_task(self._steal()))
+            await self._pace.rest(self._pace.every / 4)
+        await asyncio.gather(*stealing)
+
+    async def _steal(self) -> None:
         """Copy a refresh token, wait until its owner has gone on, and show it."""
         station = self._chance.choice(self._stations)
         async with station.busy:

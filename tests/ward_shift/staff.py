@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from carelink_api import clock
 from carelink_api.extensions import db
-from carelink_api.housekeeping import Housekeeper
+from carelink_api.housekeeping.keeper import Housekeeper
 from tests.auth_helper import Account, Auth, bearer
 from tests.sessions.helpers import parts
 from tests.ward_shift.ledger import Asked, Ledger

@@ -18,13 +18,13 @@ class Finding:
     mend: str = ""
 
 
-def advise(readiness: Readiness, *, breaker_open: bool, overdue: int | None) -> list[Finding]:
-    """Return a finding for each store and process. `overdue`: see `housekeeper`."""
+def advise(readiness: Readiness, *, breaker_open: bool) -> list[Finding]:
+    """Return a finding for each store and process."""
     return [
         database(readiness),
         redis(readiness, breaker_open=breaker_open),
         pulse(readiness),
-        housekeeper(overdue),
+        housekeeper(readiness),
     ]
 
 
@@ -77,15 +77,17 @@ def pulse(readiness: Readiness) -> Finding:
     )  # fmt: skip
 
 
-def housekeeper(overdue: int | None) -> Finding:
-    """`overdue`: sessions whose time was over two minutes ago and that nobody has ended yet."""
-    if overdue is None:
+def housekeeper(readiness: Readiness) -> Finding:
+    known = readiness.housekeeper
+    if known.ok:
+        return Finding("housekeeper", OK, "Does its chores.")
+    if not known.late:
         return Finding("housekeeper", WARN, "Not known: the database does not answer.",
                        "", "Look at the database first.")  # fmt: skip
-    if overdue:
-        return Finding(
-            "housekeeper", WARN, f"{overdue} sessions were over two minutes ago and not yet ended.",
-            "They are refused all the same. Redis does not learn what it has missed.",
-            "See that the housekeeper runs: flask --app wsgi housekeep",
-        )  # fmt: skip
-    return Finding("housekeeper", OK, "Nothing waits for it.")
+    return Finding(
+        "housekeeper", WARN, f"Late: {', '.join(known.late)}.",
+        "Sessions whose time is over are refused all the same. Redis may not learn what it has "
+        "missed, and the audit trail is not sealed.",
+        "See that the housekeeper runs: flask --app wsgi housekeep. If it does, its log says "
+        "what fails.",
+    )  # fmt: skip

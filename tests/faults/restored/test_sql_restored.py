@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from carelink_api import clock
 from carelink_api.extensions import db
-from carelink_api.housekeeping import Housekeeper
+from carelink_api.housekeeping.keeper import Housekeeper
 from tests.conftest import Travel
 from tests.faults.restored.backups import Backups
 from tests.faults.restored.workers import Pair, Worker

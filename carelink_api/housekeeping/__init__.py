@@ -1,0 +1,1 @@
+"""What is done beside the requests: publish, expire, seal, prune; and who has done it last."""
