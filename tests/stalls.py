@@ -5,8 +5,8 @@ import time
 from typing import Self
 
 _STEP_SECONDS = 0.01
-_TOO_LONG_SECONDS = 0.1
-"""Redis has to answer a worker within this time."""
+_TOO_LONG_SECONDS = 0.05
+"""Redis has to answer a worker within twice this time."""
 
 
 class Stalls:

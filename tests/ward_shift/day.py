@@ -11,7 +11,7 @@ from carelink_api.api import rfc3339
 from tests.auth_helper import PASSWORD
 from tests.clinical.handoffs import SBAR
 from tests.conftest import Travel
-from tests.ward_shift.hospital import HANDOFF, LENGTH, Hospital
+from tests.ward_shift.hospital import BEDS, HANDOFF, LENGTH, Hospital
 from tests.ward_shift.ledger import Ledger
 from tests.ward_shift.redundant_redis import RedundantRedis
 from tests.ward_shift.staff import Client, Doctor, Nurse, Thrown, Workers
@@ -248,7 +248,7 @@ class Day:
 
     def look_back(self) -> None:
         for nurse in self.hospital.relief:
-            assert nurse.get("/api/patients/?page_size=1")["total"] == 40
+            assert nurse.get("/api/patients/?page_size=1")["total"] == BEDS
         for pair, _ in self.ledger.ended:
             self.workers.refuse(pair)
 

@@ -1,5 +1,9 @@
-"""The hospital of the simulated shift: five units, each of 40 patients, six nurses, two doctors."""
+"""The hospital of the simulated shift: five units, each of six nurses, two doctors, 12 patients.
 
+For a full house: `BEDS=40 python -m pytest tests/ward_shift`.
+"""
+
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +22,7 @@ from tests.ward_shift.staff import Client, Doctor, Nurse, Workers
 HOUR = timedelta(hours=1)
 LENGTH, HANDOFF = 12 * HOUR, HOUR / 2
 UNITS = ("ICU", "Ward 1", "Ward 2", "Ward 3", "Ward 4")
-BEDS, NURSES, DOCTORS = 40, 6, 2
+BEDS, NURSES, DOCTORS = int(os.environ.get("BEDS", "12")), 6, 2
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Twelve hours of 30 nurses, 10 doctors and 200 patients, and everything that befalls them."""
+"""Twelve hours of 30 nurses, 10 doctors and their patients, and everything that befalls them."""
 
 import time
 from collections.abc import Iterator
