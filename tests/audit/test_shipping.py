@@ -19,7 +19,7 @@ from carelink_api.housekeeping.keeper import Housekeeper
 from carelink_api.housekeeping.ledger import read_late
 from carelink_api.housekeeping.schedule import Chore
 from tests.audit.trail import SECOND, Trail
-from tests.conftest import MakeApp, MakeSettings
+from tests.conftest import PRODUCTION, MakeApp, MakeSettings
 from tests.ops.commands import sqlite_only
 from tests.sessions.helpers import parts
 
@@ -151,7 +151,6 @@ def test_where_no_collector_is_named_nothing_is_late(app: Flask) -> None:
 
 @sqlite_only
 def test_events_leave_production_by_tls_only(make_settings: MakeSettings) -> None:
-    strong = {"env": "production", "password_hash_memory_kib": 19456, "password_hash_iterations": 2}
     with pytest.raises(UnsafeSettings, match="https"):
-        make_settings(**strong, audit_ship_url="http://collector.example/")
-    make_settings(**strong, audit_ship_url="https://collector.example/")
+        make_settings(**PRODUCTION, audit_ship_url="http://collector.example/")
+    make_settings(**PRODUCTION, audit_ship_url="https://collector.example/")
