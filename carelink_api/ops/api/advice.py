@@ -8,7 +8,7 @@ OK, WARN, BAD = "ok", "warn", "bad"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Advice:
     """One thing that was looked at, in words for somebody who has just been woken up."""
 
     name: str
@@ -18,8 +18,8 @@ class Finding:
     mend: str = ""
 
 
-def advise(readiness: Readiness, *, breaker_open: bool) -> list[Finding]:
-    """Return a finding for each store and process."""
+def advise(readiness: Readiness, *, breaker_open: bool) -> list[Advice]:
+    """Return what there is to say of each store and process."""
     return [
         database(readiness),
         redis(readiness, breaker_open=breaker_open),
@@ -28,9 +28,9 @@ def advise(readiness: Readiness, *, breaker_open: bool) -> list[Finding]:
     ]
 
 
-def database(readiness: Readiness) -> Finding:
+def database(readiness: Readiness) -> Advice:
     if not readiness.database.ok:
-        return Finding(
+        return Advice(
             "database", BAD, "The database does not answer.",
             "Nobody can log in or refresh. Who is in goes on until the access token expires, "
             "5 to 30 minutes.",
@@ -38,16 +38,16 @@ def database(readiness: Readiness) -> Finding:
             "Nothing has to be done here afterwards.",
         )  # fmt: skip
     if not readiness.database.migrated:
-        return Finding(
+        return Advice(
             "database", BAD, "The database is not at the migration of this version.",
             "Some requests may fail.", "Run: flask --app wsgi db upgrade",
         )  # fmt: skip
-    return Finding("database", OK, "Answers.")
+    return Advice("database", OK, "Answers.")
 
 
-def redis(readiness: Readiness, *, breaker_open: bool) -> Finding:
+def redis(readiness: Readiness, *, breaker_open: bool) -> Advice:
     if not readiness.redis.ok or breaker_open:
-        return Finding(
+        return Advice(
             "redis", BAD if not readiness.pulse.ok else WARN,
             "Redis does not answer." if not readiness.redis.ok else "A node of Redis fails.",
             "Nobody is thrown out and nobody who was revoked gets in: the workers ask the "
@@ -56,19 +56,19 @@ def redis(readiness: Readiness, *, breaker_open: bool) -> Finding:
             "has missed.",
         )  # fmt: skip
     if readiness.redis.warnings:
-        return Finding(
+        return Advice(
             "redis", WARN, "Answers, but: " + " ".join(readiness.redis.warnings),
             "Revocations hold all the same; the first line of defence may forget them.",
             "Change the setting when there is time.",
         )  # fmt: skip
-    return Finding("redis", OK, "Answers.")
+    return Advice("redis", OK, "Answers.")
 
 
-def pulse(readiness: Readiness) -> Finding:
+def pulse(readiness: Readiness) -> Advice:
     known = readiness.pulse
     if known.ok:
-        return Finding("pulse", OK, f"Looked {known.age_seconds} s ago; remembers {known.size}.")
-    return Finding(
+        return Advice("pulse", OK, f"Looked {known.age_seconds} s ago; remembers {known.size}.")
+    return Advice(
         "pulse", WARN if readiness.redis.ok else BAD,
         "This worker has not read from the database which sessions have ended, for more than "
         "a second.",
@@ -77,14 +77,14 @@ def pulse(readiness: Readiness) -> Finding:
     )  # fmt: skip
 
 
-def housekeeper(readiness: Readiness) -> Finding:
+def housekeeper(readiness: Readiness) -> Advice:
     known = readiness.housekeeper
     if known.ok:
-        return Finding("housekeeper", OK, "Does its chores.")
+        return Advice("housekeeper", OK, "Does its chores.")
     if not known.late:
-        return Finding("housekeeper", WARN, "Not known: the database does not answer.",
-                       "", "Look at the database first.")  # fmt: skip
-    return Finding(
+        return Advice("housekeeper", WARN, "Not known: the database does not answer.",
+                      "", "Look at the database first.")  # fmt: skip
+    return Advice(
         "housekeeper", WARN, f"Late: {', '.join(known.late)}.",
         "Sessions whose time is over are refused all the same. Redis may not learn what it has "
         "missed, and the audit trail is not sealed.",
