@@ -1,6 +1,7 @@
 """The ward workstation, the operations console, and the files that they are made of."""
 
 import re
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -63,6 +64,27 @@ def test_a_page_carries_nothing_inline_and_loads_only_what_is_there(
     for address in found.addresses:
         assert re.match(r"[/#](?!/)", address)
         assert client.get(address, buffered=True, headers=BROWSER).status_code == 200
+
+
+def imported(script: Path) -> set[Path]:
+    """Return the scripts that one loads before it runs, itself among them."""
+    found, waiting = set[Path](), [script]
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        names = re.findall(r'^(?:import|export)\b[^;]*?\bfrom "(.+?)"', path.read_text(), re.M)
+        waiting += {(path.parent / name).resolve() for name in names} - found
+    return found
+
+
+@pytest.mark.parametrize(("path", "script"), [("/", "ward/ward.js"), ("/ops/", "ops/ops.js")])
+def test_a_page_names_every_module_so_that_none_waits_for_another(
+    client: FlaskClient, path: str, script: str
+) -> None:
+    folder = _FOLDER.resolve()
+    needed = {f"/static/{each.relative_to(folder)}" for each in imported(folder / script)}
+    named = {each for each in page(client, path).addresses if each.endswith(".js")}
+    assert named == needed
 
 
 @pytest.mark.parametrize(
