@@ -10,9 +10,9 @@ from ..accounts import service as accounts
 from ..accounts.models import User
 from ..accounts.passwords import passwords
 from ..audit.events import Event, Outcome
-from ..audit.record import acting, record
 from ..database import from_epoch, writing
 from ..errors import BEARER, CareLinkError, InvalidCredentials
+from ..sessions.acts import record_act
 from ..sessions.claims import AccessClaims
 from ..sessions.starting import lock_user
 
@@ -96,15 +96,5 @@ def record_refused_password(
     with writing(sql):
         if reason == "wrong_password":
             accounts.record_failed_login(sql, claims.user_id, now)
-        record(
-            sql,
-            Event.PASSWORD_REFUSED,
-            now=now,
-            outcome=Outcome.REFUSED,
-            reason=reason,
-            actor=acting(claims.user_id),
-            user_id=claims.user_id,
-            sid=claims.sid,
-            jti=claims.jti,
-            **detail,
-        )
+        refused = {"outcome": Outcome.REFUSED, "reason": reason} | detail
+        record_act(sql, claims, Event.PASSWORD_REFUSED, now=now, **refused)

@@ -11,6 +11,7 @@ from ...auth.step_up import InsufficientUserAuthentication, demand_fresh_credent
 from ...errors import Forbidden, NotFound
 from ...extensions import settings
 from ...sessions import of_unit, rostering
+from ...sessions.acts import record_refusal
 from ...sessions.claims import AccessClaims
 from ...sessions.rostering import Change
 from ...shifts import roster
@@ -18,7 +19,6 @@ from ...shifts.models import Shift
 from ...shifts.roster import Draft, Rostered
 from ...shifts.rules import Editor
 from ...shifts.service import on_shift
-from ..refusing import record_refusal
 
 Answer = dict[str, Any]
 

@@ -10,10 +10,10 @@ from ...accounts.models import Unit, User
 from ...audit.events import Event
 from ...errors import Forbidden, NotFound
 from ...extensions import settings
+from ...sessions.acts import record_refusal
 from ...sessions.claims import AccessClaims
 from ...shifts.models import Shift
 from ..paging import Page, read_page
-from ..refusing import record_refusal
 
 STAFF = frozenset({"nurse", "doctor", "admin", "ops"})
 """Who works here, and may know who else does."""

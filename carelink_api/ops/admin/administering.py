@@ -6,10 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
 
 from ...accounts.models import User, UserType
-from ...audit.events import Event, Outcome
-from ...audit.record import acting, record
-from ...database import writing
+from ...audit.events import Event
 from ...errors import Forbidden, NotFound
+from ...sessions.acts import record_refusal
 from ...sessions.claims import AccessClaims
 
 ADMINISTRATORS = frozenset({UserType.ADMIN})
@@ -29,7 +28,7 @@ class NotAdministered(Forbidden):
 def demand_administrator(sql: Sql, claims: AccessClaims, *, now: datetime) -> None:
     """Let administrators pass. Raises Forbidden, after it has been audited."""
     if claims.user_type not in ADMINISTRATORS:
-        _record_refusal(sql, claims, "not_an_administrator", now)
+        record_refusal(sql, claims, Event.OPERATION_REFUSED, "not_an_administrator", now=now)
         raise Forbidden()
 
 
@@ -43,22 +42,6 @@ def demand_administered(sql: Sql, claims: AccessClaims, user_id: int, *, now: da
     if user_type is None:
         raise NotFound()
     if user_type not in ADMINISTERED:
-        _record_refusal(sql, claims, "not_administered", now, about=user_id)
+        event, reason = Event.OPERATION_REFUSED, "not_administered"
+        record_refusal(sql, claims, event, reason, now=now, about=user_id)
         raise NotAdministered()
-
-
-def _record_refusal(
-    sql: Sql, claims: AccessClaims, reason: str, now: datetime, *, about: int | None = None
-) -> None:
-    with writing(sql):
-        record(
-            sql,
-            Event.OPERATION_REFUSED,
-            now=now,
-            outcome=Outcome.REFUSED,
-            reason=reason,
-            actor=acting(claims.user_id),
-            user_id=claims.user_id if about is None else about,
-            sid=claims.sid,
-            jti=claims.jti,
-        )

@@ -14,12 +14,13 @@ from ...accounts.models import OneTimeCode, Unit, User
 from ...accounts.one_time import IssuedCode, make_code
 from ...accounts.passwords import NO_PASSWORD
 from ...audit.events import Event
-from ...audit.record import acting, record
+from ...audit.record import acting
 from ...clinical.paging import Page, read_page
 from ...database import writing
 from ...errors import NotFound, ValidationFailed
 from ...sessions import accounts as sessions_of
 from ...sessions.accounts import Change
+from ...sessions.acts import record_act
 from ...sessions.claims import AccessClaims
 from ..api.operating import demand_fresh_credential
 from .administering import ADMINISTERED, demand_administered, demand_administrator
@@ -54,9 +55,7 @@ def list_accounts(
         asked = _ACCOUNTS.where(*(_CONDITIONS[name](value) for name, value in filters.items()))
         asked = asked.order_by(User.name, User.id)
         found = read_page(sql, asked, page=page, page_size=page_size)
-        record(sql, Event.USERS_LISTED, now=now, actor=acting(claims.user_id),
-               user_id=claims.user_id, sid=claims.sid, jti=claims.jti,
-               by=sorted(filters))  # fmt: skip
+        record_act(sql, claims, Event.USERS_LISTED, now=now, by=sorted(filters))
         return found.map(lambda row: _shown(row, now))
 
 
@@ -65,8 +64,7 @@ def look_at(sql: Sql, claims: AccessClaims, user_id: int, *, now: datetime) -> S
     demand_administrator(sql, claims, now=now)
     with writing(sql):
         shown = _account(sql, user_id, now)
-        record(sql, Event.USER_READ, now=now, actor=acting(claims.user_id), user_id=user_id,
-               sid=claims.sid, jti=claims.jti)  # fmt: skip
+        record_act(sql, claims, Event.USER_READ, now=now, about=user_id)
     return shown
 
 

@@ -1,17 +1,15 @@
-"""Who operates, and what every use case of an operator leaves in the audit trail."""
+"""Who operates, and what is demanded of them first."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session as Sql
 
 from ...accounts.models import UserType
-from ...audit.events import Event, Outcome
-from ...audit.record import acting, record
+from ...audit.events import Event
 from ...auth import step_up
 from ...auth.step_up import InsufficientUserAuthentication
-from ...database import writing
 from ...errors import Forbidden
+from ...sessions.acts import record_refusal
 from ...sessions.claims import AccessClaims
 
 WORKS_FOR_SECONDS = 5.0
@@ -25,9 +23,7 @@ def demand_operator(sql: Sql, claims: AccessClaims, *, now: datetime) -> None:
     """Let operators pass. Raises Forbidden, after it has been audited."""
     if claims.user_type in OPERATORS:
         return
-    with writing(sql):
-        record_act(sql, claims, Event.OPERATION_REFUSED, now, outcome=Outcome.REFUSED,
-                   reason="not_an_operator")  # fmt: skip
+    record_refusal(sql, claims, Event.OPERATION_REFUSED, "not_an_operator", now=now)
     raise Forbidden()
 
 
@@ -41,32 +37,6 @@ def demand_fresh_credential(
     try:
         step_up.demand_fresh_credential(sql, claims, password, now=now, purpose=purpose)
     except InsufficientUserAuthentication:
-        with writing(sql):
-            record_act(sql, claims, Event.OPERATION_REFUSED, now, outcome=Outcome.REFUSED,
-                       reason="credential_not_fresh", purpose=purpose)  # fmt: skip
+        event, reason = Event.OPERATION_REFUSED, "credential_not_fresh"
+        record_refusal(sql, claims, event, reason, now=now, purpose=purpose)
         raise
-
-
-def record_act(
-    sql: Sql,
-    claims: AccessClaims,
-    event: Event,
-    now: datetime,
-    *,
-    outcome: Outcome = Outcome.SUCCESS,
-    reason: str | None = None,
-    **detail: Any,
-) -> None:
-    """Record what the operator does, in the caller's transaction."""
-    record(
-        sql,
-        event,
-        now=now,
-        outcome=outcome,
-        reason=reason,
-        actor=acting(claims.user_id),
-        user_id=claims.user_id,
-        sid=claims.sid,
-        jti=claims.jti,
-        **detail,
-    )

@@ -14,15 +14,16 @@ from sqlalchemy.orm import Session as Sql
 
 from ... import clock
 from ...accounts.models import Unit, User
-from ...audit.events import Event, Outcome
+from ...audit.events import Event
 from ...audit.record import acting
 from ...database import writing
 from ...errors import Conflict, ValidationFailed
+from ...sessions.acts import record_act, record_refusal
 from ...sessions.addresses import Network, parse_range
 from ...sessions.claims import AccessClaims
 from ...sessions.models import Session
 from ...sessions.revoking import Selection, count_selected, revoke, selected
-from .operating import WORKS_FOR_SECONDS, demand_fresh_credential, demand_operator, record_act
+from .operating import WORKS_FOR_SECONDS, demand_fresh_credential, demand_operator
 
 
 class SelectionGrew(Conflict):
@@ -53,7 +54,7 @@ def preview(
     with writing(sql):
         selection = choose(sql, **named)
         found = _look(sql, selection, claims, now)
-        record_act(sql, claims, Event.REVOCATION_PREVIEWED, now,
+        record_act(sql, claims, Event.REVOCATION_PREVIEWED, now=now,
                    selected=found.selected, selection=selection.described())  # fmt: skip
     return asdict(found) | {"dry_run": True, "ended": 0, "remaining": found.selected, "done": False}
 
@@ -79,7 +80,7 @@ def carry_out(
     selection, found = _begin(sql, claims, named, reason, at_most, now)
     ended, redis_knows, remaining = _work(sql, selection, claims, reason, now)
     with writing(sql):
-        record_act(sql, claims, Event.REVOCATION_FINISHED, now, why=reason, ended=ended,
+        record_act(sql, claims, Event.REVOCATION_FINISHED, now=now, why=reason, ended=ended,
                    remaining=remaining, selection=selection.described())  # fmt: skip
     progress = {"ended": ended, "remaining": remaining, "done": not remaining}
     return asdict(found) | {"dry_run": False} | progress, redis_knows
@@ -150,12 +151,11 @@ def _begin(
         selection = choose(sql, **named)
         found = _look(sql, selection, claims, now)
         if found.selected <= at_most:
-            record_act(sql, claims, Event.REVOCATION_BEGUN, now, why=reason,
+            record_act(sql, claims, Event.REVOCATION_BEGUN, now=now, why=reason,
                        selected=found.selected, selection=selection.described())  # fmt: skip
             return selection, found
-    with writing(sql):
-        record_act(sql, claims, Event.OPERATION_REFUSED, now, outcome=Outcome.REFUSED,
-                   reason=SelectionGrew.code, selected=found.selected, at_most=at_most,
+    record_refusal(sql, claims, Event.OPERATION_REFUSED, SelectionGrew.code, now=now,
+                   selected=found.selected, at_most=at_most,
                    selection=selection.described())  # fmt: skip
     raise SelectionGrew(found.selected)
 

@@ -11,10 +11,11 @@ from ...audit.events import Event
 from ...clinical.paging import Page, read_page
 from ...database import writing
 from ...extensions import settings
+from ...sessions.acts import record_act
 from ...sessions.claims import AccessClaims
 from ...sessions.models import Session, live_at
 from ..session_facts import facts
-from .operating import demand_operator, record_act
+from .operating import demand_operator
 
 IS_STAFF = User.user_type != UserType.PATIENT
 """Who is a patient here, from where and on what device, operators neither see nor search for."""
@@ -37,7 +38,7 @@ def search_sessions(
     demand_operator(sql, claims, now=now)
     with writing(sql):
         found = read_page(sql, _found(status, filters, now), page=page, page_size=page_size)
-        record_act(sql, claims, Event.SESSIONS_SEARCHED, now, status=status, by=sorted(filters))
+        record_act(sql, claims, Event.SESSIONS_SEARCHED, now=now, status=status, by=sorted(filters))
         return found.map(lambda row: _shown(row, claims.sid, now))
 
 

@@ -16,8 +16,9 @@ from ...accounts.models import User, UserType
 from ...audit.events import Event, Outcome
 from ...audit.models import AuditEvent
 from ...database import writing
+from ...sessions.acts import record_act
 from ...sessions.claims import AccessClaims
-from .operating import demand_operator, record_act
+from .operating import demand_operator
 from .session_list import person
 
 SHOWN = frozenset(
@@ -75,7 +76,7 @@ def follow_trail(
     oldest = rows[-1][0].recorded_at if rows else now
     if after is None or oldest < now - _FOLLOWS_WITHIN:
         with writing(sql):
-            record_act(sql, claims, Event.TRAIL_READ, now, by=sorted(about))
+            record_act(sql, claims, Event.TRAIL_READ, now=now, by=sorted(about))
     return {
         "items": [_shown(row, names) for row in reversed(rows)],
         "next_after": _settled([row[0] for row in rows], after or 0, now),
