@@ -1,15 +1,19 @@
 """Erasing what may be erased of events: a commitment takes its place, and the chain stays whole."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, or_, select, text, update
+from sqlalchemy import Select, bindparam, func, or_, select, text, update
 from sqlalchemy.orm import Session as Sql
 
 from .canonical import ERASABLE_DETAIL, commitment
+from .people import names_beside
 from .record import acting
 from .stored import EVENTS
 
 _BATCH = 1000
+_WALKED = 100_000
 _ERASE = {
     dialect: update(EVENTS)
     .where(EVENTS.c.id == bindparam("which"))
@@ -54,7 +58,28 @@ def erase_events(sql: Sql, user_id: int, *, after: int = 0) -> tuple[int, int | 
     """
     whose = or_(EVENTS.c.user_id == user_id, EVENTS.c.actor == acting(user_id))
     query = select(EVENTS).where(whose, EVENTS.c.commitment.is_(None), EVENTS.c.id > after)
-    rows = [row._asdict() for row in sql.execute(query.order_by(EVENTS.c.id).limit(_BATCH))]
+    rows = _rows(sql, query.order_by(EVENTS.c.id).limit(_BATCH))
+    return _erase(sql, rows), rows[-1]["id"] if len(rows) == _BATCH else None
+
+
+def erase_beside(sql: Sql, user_id: int, *, after: int = 0) -> tuple[int, int | None]:
+    """Do the same to the next events that are about others and name the user beside them.
+
+    Their address is whoever acted's; it goes too, since one commitment stands for both. No index
+    finds them, so that the whole trail is walked through, in short statements.
+    """
+    until = after + _WALKED
+    query = select(EVENTS).where(EVENTS.c.id.between(after + 1, until), names_beside(user_id))
+    erased = _erase(sql, _rows(sql, query.where(EVENTS.c.commitment.is_(None))))
+    newest = sql.scalar(select(func.max(EVENTS.c.id))) or 0
+    return erased, until if until < newest else None
+
+
+def _rows(sql: Sql, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [row._asdict() for row in sql.execute(query)]
+
+
+def _erase(sql: Sql, rows: Sequence[Mapping[str, Any]]) -> int:
     erased = [
         {"which": row["id"], "stands": commitment(row)}
         for row in rows
@@ -62,4 +87,4 @@ def erase_events(sql: Sql, user_id: int, *, after: int = 0) -> tuple[int, int | 
     ]
     if erased:
         sql.connection().execute(_ERASE[sql.get_bind().dialect.name], erased)
-    return len(erased), rows[-1]["id"] if len(rows) == _BATCH else None
+    return len(erased)

@@ -2,7 +2,7 @@
 seal, and the chain against every checkpoint, in the database and outside of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from .events import Event
 from .faults import Fault, Found, Report
 from .keys import AuditKeys
 from .models import AuditBlock, AuditCheckpoint, AuditPurge
+from .people import people_of
 from .stored import BLOCKS, EVENTS, EventRow, block_in, events_of, patients_of
 
 LATE = timedelta(hours=1)
@@ -205,7 +206,7 @@ class Verifier:
         if row["commitment"] is not None:
             self.report.erased += 1
             found = Found(Fault.ERASED_UNTOLD, block.number, seq, row["id"])
-            self._erased.setdefault(_people(row), found)
+            self._erased.setdefault(people_of(row), found)
 
     def _look_for_erasures(self) -> None:
         """Find the events that were erased although nobody's erasure tells of it."""
@@ -291,10 +292,3 @@ class Verifier:
 
 def count_sealed(sql: Sql) -> int:
     return sql.scalar(select(func.coalesce(func.sum(AuditBlock.size), 0))) or 0
-
-
-def _people(row: Mapping[str, Any]) -> frozenset[int]:
-    """Return the users whom an event is about, and by whom it was caused."""
-    found = {row["user_id"]} - {None}
-    kind, _, number = (row["actor"] or "").partition(":")
-    return frozenset(found | {int(number)} if kind == "user" and number.isdecimal() else found)

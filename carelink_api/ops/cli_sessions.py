@@ -166,13 +166,18 @@ def _existing_selection(sql: Sql, selection: Selection) -> Selection:
         return Selection(user_id=service.get_user(sql, selection.email).id)
     if selection.unit is not None:
         return Selection(unit=service.get_unit(sql, selection.unit).name)
-    if selection.sid is not None and not _is_known(sql, selection.sid):
-        raise click.ClickException("There is no session with this id; see `sessions list`.")
+    if selection.sid is not None:
+        return Selection(sid=selection.sid, owner_id=_owner_of(sql, selection.sid))
     return selection
 
 
-def _is_known(sql: Sql, sid: str) -> bool:
-    return sid.isascii() and sql.scalar(select(Session.id).where(Session.id == sid)) is not None
+def _owner_of(sql: Sql, sid: str) -> int:
+    owner_id = (
+        sql.scalar(select(Session.user_id).where(Session.id == sid)) if sid.isascii() else None
+    )
+    if owner_id is None:
+        raise click.ClickException("There is no session with this id; see `sessions list`.")
+    return owner_id
 
 
 def _rows(

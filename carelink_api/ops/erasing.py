@@ -7,6 +7,7 @@ themselves, rosters and break-glass grants.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ..accounts import service
 from ..accounts.models import User, UserType
-from ..audit.erasing import erase_events, owns_the_trail
+from ..audit.erasing import erase_beside, erase_events, owns_the_trail
 from ..audit.events import Event
 from ..audit.record import record
 from ..clinical.models import Patient
@@ -67,10 +68,14 @@ def erase_user(sql: Sql, user_id: int, *, now: datetime, actor: str) -> Erased:
 
 
 def _erase_trail(sql: Sql, user_id: int) -> int:
+    return sum(_to_the_end(sql, user_id, step) for step in (erase_events, erase_beside))
+
+
+def _to_the_end(sql: Sql, user_id: int, step: Callable[..., tuple[int, int | None]]) -> int:
     erased, after = 0, 0
     while True:
         with writing(sql):
-            count, further = erase_events(sql, user_id, after=after)
+            count, further = step(sql, user_id, after=after)
         erased += count
         if further is None:
             return erased

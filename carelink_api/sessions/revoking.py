@@ -29,6 +29,8 @@ class Selection:
     """Which sessions: exactly one of these, or `everyone`."""
 
     sid: str | None = None
+    owner_id: int | None = None
+    """Whose session `sid` is, for the audit event."""
     email: str | None = None
     user_id: int | None = None
     unit: str | None = None
@@ -49,7 +51,8 @@ class Selection:
 
     def described(self) -> dict[str, Any]:
         """Return the selection for the audit event: no e-mail address, and nobody's own."""
-        named = {"sid": self.sid, "user_id": self.user_id, "unit": self.unit,
+        user_id = self.owner_id if self.user_id is None else self.user_id
+        named = {"sid": self.sid, "user_id": user_id, "unit": self.unit,
                  "user_type": self.user_type, "profile": self.profile}  # fmt: skip
         scope = {key: value for key, value in named.items() if value is not None}
         if self.address_range is not None:

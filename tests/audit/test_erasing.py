@@ -22,7 +22,9 @@ from tests.audit.trail import Trail
 from tests.auth_helper import EMAIL, Auth
 from tests.conftest import MakeApp
 from tests.ops.commands import done_json, refused
+from tests.ops.operator import WHY, Operator
 from tests.servers import PostgresServer
+from tests.shifts.helpers import admin_roster, give_shift
 
 DEVICE = "Anna's own tablet"
 FROM = {"environ_overrides": {"REMOTE_ADDR": "198.51.100.77"}}
@@ -65,14 +67,14 @@ def test_nothing_of_a_patient_s_account_is_left_and_the_chain_is_whole(
     left = everything(sql, "users", "sessions", "audit_events")
     for trace in (EMAIL, "198.51.100.77", DEVICE, "Anna"):
         assert trace not in left
-    assert told["events"] == 4
+    assert told["events"] == 6
     assert sql.scalars(select(Session.address)).all() == [None]
     assert sql.scalar(select(Patient.user_id)) is None
     assert sql.scalar(select(Patient.name)) == "Anna"  # the record stays, by law
     assert trail.verify().ok  # what tells of it is not sealed yet
     seal(trail)
     after = trail.verify()
-    assert (after.ok, after.erased) == (True, 4)
+    assert (after.ok, after.erased) == (True, 6)
     assert auth.post("login", body).status_code == 401
     assert "no account" in refused(runner, "users", "erase", EMAIL, "--yes").lower()
 
@@ -111,6 +113,33 @@ def test_who_writes_records_keeps_a_name_and_nobody_is_asked_twice(
     stages = select(AuditEvent.detail).where(AuditEvent.event == "user:erased")
     stages = stages.order_by(AuditEvent.id)
     assert [(each or {})["stage"] for each in sql.scalars(stages)] == ["begun", "done"] * 2
+
+
+def test_reasons_go_where_others_or_nobody_is_named_first(
+    app: Flask, auth: Auth, runner: FlaskCliRunner, trail: Trail, sql: Sql
+) -> None:
+    erased = auth.create_user()
+    other, operator = auth.create_user("other@ward.example"), Operator(auth)
+    kept = auth.tokens(other.email)["session"]["id"]
+    for about in (EMAIL, other.email):
+        sid = auth.tokens(about)["session"]["id"]
+        operator.revoke(session=sid)
+        sid = auth.tokens(about)["session"]["id"]
+        done_json(runner, "sessions", "revoke", "--session", sid, "--reason", WHY, "--yes")
+    admin = admin_roster(auth)
+    shift = give_shift(app, erased.id)
+    assert admin.change(shift, user_id=other.id, reason="Anna is ill").status_code == 200
+    seal(trail)
+
+    done_json(runner, "users", "erase", EMAIL, "--yes")
+    seal(trail)
+
+    assert "Anna is ill" not in everything(sql, "audit_events")
+    told = sql.scalars(select(AuditEvent.detail).where(AuditEvent.event.like("revocation:%"))).all()
+    said = {(each or {})["selection"]["user_id"]: "why" in (each or {}) for each in told}
+    assert said == {erased.id: False, other.id: True}, "of nobody else anything is erased"
+    assert sql.scalar(select(Session.address).where(Session.id == kept)) is not None
+    assert trail.faults() == []
 
 
 SERVES = "serves"

@@ -93,7 +93,8 @@ def choose(sql: Sql, **named: Any) -> Selection:
     name, value = next(iter(named.items()))
     match name:
         case "session":
-            return Selection(sid=_known(sql, name, Session.id, Session.id, value))
+            owner_id = _known(sql, name, Session.id, Session.user_id, value)
+            return Selection(sid=value, owner_id=owner_id)
         case "user_id":
             return Selection(user_id=_known(sql, name, User.id, User.id, value))
         case "unit_id":
