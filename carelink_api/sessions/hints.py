@@ -6,6 +6,7 @@ that is forged, late, doubled or lost does no harm (`docs/decisions/21-denylist-
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ class Doubts:
     """
 
     def __init__(self) -> None:
-        self._since: dict[str, float] = {}
+        self._since: OrderedDict[str, float] = OrderedDict()
         """Oldest first."""
         self._everybody_since = -math.inf
 
@@ -57,8 +58,8 @@ class Doubts:
             self.add_everybody(now)
             return
         for sid in sids:
-            self._since.pop(sid, None)
-            self._since[sid] = now
+            self._since[sid] = now  # in place: at no moment it goes undoubted
+            self._since.move_to_end(sid)
 
     def add_everybody(self, now: float) -> None:
         self._everybody_since = now  # first: between the two nobody must go undoubted

@@ -1,5 +1,9 @@
 """Messages that sessions have ended, and how long a worker doubts what it remembers of them."""
 
+import sys
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from carelink_api.sessions.hints import MOST_DOUBTS, Doubts, Hint, read_hint
@@ -77,3 +81,22 @@ def test_more_doubts_than_it_keeps_are_one_about_everybody() -> None:
     assert doubts.about(SID, 10.5)
     assert doubts.about(OTHER, 10.5)
     assert not doubts.about(OTHER, 11.1)
+
+
+def test_who_is_heard_of_again_is_doubted_at_every_moment() -> None:
+    doubts = Doubts()
+    doubts.add([SID], 10.0)
+    seen = []
+
+    def look(_frame: FrameType, _event: str, _: object) -> Any:
+        seen.append(doubts.about(SID, 9.0))
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)  # a request may run between any two lines
+    try:
+        doubts.add([SID], 11.0)
+    finally:
+        sys.settrace(before)
+    assert len(seen) > 3
+    assert all(seen)
