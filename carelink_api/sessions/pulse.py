@@ -76,8 +76,8 @@ class Pulse:
     def age_seconds(self) -> float:
         """Return the age of the last good read, from its start; infinite before the first.
 
-        By the clock that went further: one may have been set back, the other stopped in a
-        suspended machine.
+        By the clock that went further: the other one may have stopped in a suspended machine.
+        Infinite, too, where the wall clock has been set back since.
         """
         return _age(self._last_good)
 
@@ -141,8 +141,8 @@ class Pulse:
     def _look(self, breather: Breather) -> bool:
         """Read and learn one page; return whether all is known that was committed before it."""
         started = (clock.monotonic(), clock.wall())
-        if _was_set_back(self._looked_at, started) or _age(self._looked_at) > _LONG_AGO_SECONDS:
-            self._reader.start_over()  # what was forgotten as too old may be young again
+        if _age(self._looked_at) > _LONG_AGO_SECONDS:
+            self._reader.start_over()
         now = clock.now()
         with self._engine.connect() as connection:
             found = self._reader.read(connection, now)
@@ -201,18 +201,14 @@ class Pulse:
 
 
 def _age(moment: _Moment | None) -> float:
+    """Return it by the clock that went further; infinite where the wall clock was set back.
+
+    What was forgotten as too old, by a clock that was ahead, may be young again.
+    """
     if moment is None:
         return float("inf")
-    monotonic, wall = moment
-    return max(clock.monotonic() - monotonic, clock.wall() - wall)
-
-
-def _was_set_back(before: _Moment | None, now: _Moment) -> bool:
-    """Return whether the wall clock was set back between two looks."""
-    if before is None:
-        return False
-    passed, shown = now[0] - before[0], now[1] - before[1]
-    return passed - shown > _CLOCK_STEP_SECONDS
+    passed, shown = clock.monotonic() - moment[0], clock.wall() - moment[1]
+    return float("inf") if passed - shown > _CLOCK_STEP_SECONDS else max(passed, shown)
 
 
 def _measure_effect(groups: Sequence[Group], now: datetime) -> None:

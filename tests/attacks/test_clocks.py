@@ -54,3 +54,16 @@ def test_an_ended_session_stays_refused_after_the_clock_was_hours_ahead(
         assert parts(app).pulse.beat()
     assert parts(app).pulse.beat()
     assert auth.me(granted["access"]).status_code == 401
+
+
+def test_nobody_gets_in_between_a_clock_s_way_back_and_the_next_beat(
+    app: Flask, auth: Auth, redis_client: redis.Redis
+) -> None:
+    auth.create_user()
+    granted = auth.tokens()
+    assert auth.logout(granted["refresh"]).status_code == 200
+    redis_client.flushall()
+    with time_machine.travel(clock.now() + timedelta(hours=3)):
+        assert parts(app).pulse.beat()  # by its clock every token has expired, and is forgotten
+    assert not parts(app).pulse.is_fresh()
+    assert auth.me(granted["access"]).status_code == 401
