@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Request, Response, has_request_context, request
@@ -44,6 +44,7 @@ _UNLESS_GIVEN = tuple(
 )
 _NO_ROUTE = "(none)"
 _ACT_EVERY = timedelta(seconds=0.25)
+_IPV6_HOST_PREFIX = 64
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,19 @@ def address() -> str | None:
         return str(ip_address((request.remote_addr or "").partition("%")[0]))
     except ValueError:
         return None
+
+
+def host() -> str | None:
+    """Return what counts as one address: of IPv6 a whole /64, since one host has all of it."""
+    given = address()
+    if given is None:
+        return None
+    found = ip_address(given)
+    if isinstance(found, IPv4Address):
+        return given
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found), _IPV6_HOST_PREFIX), strict=False).network_address)
 
 
 def now() -> datetime:

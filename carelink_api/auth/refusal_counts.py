@@ -96,14 +96,16 @@ class RefusalCounts:
             self._put_back(due)
 
     def _minute(self, refused: Refused, now: datetime) -> _Minute:
-        if refused not in self._minutes and len(self._minutes) >= MOST:
-            refused = replace(refused, address=None)
-        return self._minutes.setdefault(refused, _Minute(now))
+        return self._minutes.setdefault(self._counted_as(refused), _Minute(now))
+
+    def _counted_as(self, refused: Refused) -> Refused:
+        is_one_more = refused not in self._minutes and len(self._minutes) >= MOST
+        return replace(refused, address=None) if is_one_more else refused
 
     def _put_back(self, due: dict[Refused, _Minute]) -> None:
         with self._lock:
             for refused, minute in due.items():
-                there = self._minutes.setdefault(refused, minute)
+                there = self._minutes.setdefault(self._counted_as(refused), minute)
                 if there is not minute:
                     there.untold += minute.untold
 
@@ -120,7 +122,7 @@ def _refuse_token(error: TokenNotValid) -> Response:
     # An access token expires every few minutes in everybody's hands: that is nothing to be told.
     is_told = reason not in (None, "expired") if at_refresh else reason == "expired"
     if not is_told:
-        refused = Refused(Event.TOKEN_REFUSED, reason or "not_ours", route, web.address())
+        refused = Refused(Event.TOKEN_REFUSED, reason or "not_ours", route, web.host())
         counts: RefusalCounts = current_app.extensions[EXTENSION]
         counts.note(refused, web.now())
     return answer(error)

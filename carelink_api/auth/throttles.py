@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import math
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import cast
 
 import structlog
@@ -31,7 +30,6 @@ from .refusal_counts import EXTENSION, RefusalCounts, Refused
 log = structlog.get_logger(__name__)
 
 PREFIX = "carelink:limits"
-_IPV6_HOST_PREFIX = 64
 _HOOKS = ("before_request_funcs", "after_request_funcs", "teardown_request_funcs")
 
 
@@ -62,16 +60,7 @@ def register_errors(blueprint: Blueprint) -> None:
 
 
 def _address() -> str:
-    """Return what counts as one address: of IPv6 a whole /64, since one host has all of it."""
-    given = web.address()
-    if given is None:
-        return "unknown"
-    address = ip_address(given)
-    if isinstance(address, IPv4Address):
-        return given
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(IPv6Network((int(address), _IPV6_HOST_PREFIX), strict=False).network_address)
+    return web.host() or "unknown"
 
 
 def _account_and_address() -> str:

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 import redis
 from flask import Flask
+from sqlalchemy import event as sql_event
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Sql
 from werkzeug.test import TestResponse
 
 from carelink_api import clock
 from carelink_api.audit.events import Event
-from carelink_api.auth.refusal_counts import EXTENSION, KEPT_FOR, RefusalCounts, Refused
+from carelink_api.auth.refusal_counts import EXTENSION, KEPT_FOR, MOST, RefusalCounts, Refused
 from carelink_api.ops.api.numbers import MinuteCounts
 from tests.auth.helpers import SQLITE, claims_of, events
-from tests.auth_helper import EMAIL, PASSWORD, Auth
+from tests.auth_helper import EMAIL, PASSWORD, Auth, bearer
 from tests.conftest import MakeApp, Travel
 from tests.servers import ValkeyServer
 
@@ -329,3 +330,41 @@ def test_a_hung_redis_holds_up_a_login_only_shortly(
         own_valkey.resume()
     assert statuses(answers)[-1] == 429
     assert all(status in (401, 429) for status in statuses(answers))
+
+
+def test_the_addresses_of_one_ipv6_host_count_as_one_where_tokens_are_refused(
+    app: Flask, auth: Auth, sql: Sql
+) -> None:
+    counts: RefusalCounts = app.extensions[EXTENSION]
+    for host in range(20):
+        there = {"REMOTE_ADDR": f"2001:db8:0:7:{host:x}::1"}
+        auth.client.get("/api/auth/me/", headers=bearer("no.token.ofours"), environ_overrides=there)
+    counts.flush(clock.now())
+    (event,) = events(sql, "token:refused")
+    assert (event.address, event.detail["times"]) == ("2001:db8:0:7::", 20)
+
+
+def test_counts_stay_bounded_while_the_database_takes_none(app: Flask, sql: Sql) -> None:
+    counts: RefusalCounts = app.extensions[EXTENSION]
+    now = clock.now()
+    sql.execute(text("ALTER TABLE audit_events RENAME TO audit_events_away"))
+    sql.commit()
+
+    def more_come(*_: Any) -> None:
+        """A thousand others, while the worker waits for the database."""
+        for i in range(MOST):
+            address = f"10.{minute}.{i >> 8}.{i & 255}"
+            counts.note(Refused(Event.TOKEN_REFUSED, "not_ours", "/", address), now)
+
+    sql_event.listen(counts._engine, "engine_connect", more_come)
+    for minute in range(4):  # noqa: B007  # `more_come` reads it
+        more_come()
+        now += KEPT_FOR
+        counts.flush(now)
+    sql_event.remove(counts._engine, "engine_connect", more_come)
+    assert len(counts._minutes) <= MOST + 1
+    sql.execute(text("ALTER TABLE audit_events_away RENAME TO audit_events"))
+    sql.commit()
+    counts.flush(now + KEPT_FOR)
+    told = events(sql, "token:refused")
+    assert sum(each.detail["times"] for each in told) == 8 * MOST, "none is lost"
