@@ -27,6 +27,7 @@ from .output import (
 )
 
 _OWNER_ONLY = 0o600
+_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CodesFile:
@@ -41,12 +42,18 @@ class CodesFile:
         rows = csv.writer(self._file)
         rows.writerow(("email", "name", "code", "expires_at"))
         for person, code in handed:
-            rows.writerow((person.email, person.name, code.text, f"{code.expires_at:%FT%TZ}"))
+            whom = map(_no_formula, (person.email, person.name))
+            rows.writerow((*whom, code.text, f"{code.expires_at:%FT%TZ}"))
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()
+
+
+def _no_formula(text: str) -> str:
+    """Return what a spreadsheet takes for text: people's names come from elsewhere (CWE-1236)."""
+    return f"'{text}" if text.startswith(_BEGINS_A_FORMULA) else text
 
 
 @users.command("import")

