@@ -143,7 +143,5 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable
         own_sessions=BoundedCache(OWN_SESSIONS_KEPT),
     )
     throttles.init_app(app, settings, client, auth_blueprint.name)
-    threads = [beating.ensure_running, writing.ensure_running]
-    if hearing is not None:
-        threads.append(ListenerThread(client, hearing).ensure_running)
-    return tuple(threads)
+    ears = [ListenerThread(client, hearing).ensure_running] if hearing is not None else []
+    return beating.ensure_running, writing.ensure_running, *ears

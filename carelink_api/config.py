@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         return self.env == "production"
 
     @property
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """The signing secret, and the former ones that are still listed."""
+        return (self.jwt_secret_key.get_secret_value(), *self.jwt_verifying_secrets)
+
+    @property
     def leeway(self) -> timedelta:
         """Clock-skew allowance on `exp`, `nbf` and `iat`, and on nothing else."""
         return timedelta(seconds=self.jwt_decode_leeway)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     create_engine,
     event,
     literal,
+    text,
 )
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -68,6 +69,14 @@ IDLE_IN_TRANSACTION_MS = 5000
 
 BACKGROUND_NAME = "carelink background"
 """Of the connections of pulse and activity, in `pg_stat_activity`."""
+
+
+def only_rows(condition: str) -> dict[str, Any]:
+    """Let an index hold these rows only, on either database.
+
+    A query uses it only where it spells the condition as the index does.
+    """
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
 
 def from_epoch(seconds: float) -> datetime:

@@ -83,9 +83,7 @@ def fault_of(code: OneTimeCode | None, typed: str, now: datetime) -> str | None:
     """
     if code is None:
         return "no_code"
-    current = settings()
-    keys = (current.jwt_secret_key.get_secret_value(), *current.jwt_verifying_secrets)
-    digests = [hash_of(typed, code.user_id, key) for key in keys]
+    digests = [hash_of(typed, code.user_id, secret) for secret in settings().jwt_secrets]
     if not any(hmac.compare_digest(code.code_hash, each) for each in digests):
         return "wrong_code"
     if code.refusals >= MAX_REFUSALS:

@@ -8,6 +8,7 @@ from sqlalchemy import Select, bindparam, func, or_, select, text, update
 from sqlalchemy.orm import Session as Sql
 
 from .canonical import ERASABLE_DETAIL, commitment
+from .models import OF_ERASURES
 from .people import names_beside
 from .record import acting
 from .stored import EVENTS
@@ -30,8 +31,6 @@ _OWNS = text(
     "SELECT pg_has_role(current_user, relowner, 'MEMBER') FROM pg_class"
     " WHERE oid = to_regclass('audit_events')"
 )
-_TOLD = text("event = 'user:erased'")
-"""As the index has it, letter by letter: it holds these events alone."""
 
 
 def owns_the_trail(sql: Sql) -> bool | None:
@@ -45,7 +44,7 @@ def owns_the_trail(sql: Sql) -> bool | None:
 def erasures_since(sql: Sql, since: datetime) -> list[tuple[datetime, int]]:
     """Return when and of whom erasures were told, the newest first."""
     begun = EVENTS.c.detail["stage"].as_string() == "begun"
-    told = select(EVENTS.c.recorded_at, EVENTS.c.user_id).where(_TOLD, begun)
+    told = select(EVENTS.c.recorded_at, EVENTS.c.user_id).where(text(OF_ERASURES), begun)
     told = told.where(EVENTS.c.recorded_at > since).order_by(EVENTS.c.recorded_at.desc())
     return [(at, user_id) for at, user_id in sql.execute(told)]
 

@@ -85,8 +85,7 @@ class AuditKeys:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Read the files that the settings name. Raises UnsafeSettings."""
-        signing = settings.jwt_secret_key.get_secret_value()
-        secrets = [each.encode() for each in (signing, *settings.jwt_verifying_secrets) if each]
+        secrets = [each.encode() for each in settings.jwt_secrets if each]
         if settings.audit_key_file:
             secrets.insert(0, _kept_in("AUDIT_KEY_FILE", settings.audit_key_file))
         for path in settings.audit_old_key_files:

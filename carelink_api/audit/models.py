@@ -8,25 +8,16 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    CheckConstraint,
-    Index,
-    Integer,
-    LargeBinary,
-    String,
-    Text,
-    text,
-)
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
 
-from ..database import Base, UtcDateTime
+from ..database import Base, UtcDateTime, only_rows
 
 SALT_BYTES = 16
 OF_REVOCATIONS = "event IN ('revocation:begun', 'revocation:finished')"
+OF_ERASURES = "event = 'user:erased'"
 """As text: an index of few rows is used only where the condition is spelled as in the index."""
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 
@@ -64,18 +55,8 @@ class AuditEvent(Base):
         Index("ix_audit_events_recorded_at", "recorded_at"),
         Index("ix_audit_events_user_id", "user_id"),
         Index("ix_audit_events_sid", "sid"),
-        Index(
-            "ix_audit_events_of_revocations",
-            "id",
-            postgresql_where=text(OF_REVOCATIONS),
-            sqlite_where=text(OF_REVOCATIONS),
-        ),
-        Index(
-            "ix_audit_events_erasures",
-            "recorded_at",
-            sqlite_where=text("event = 'user:erased'"),
-            postgresql_where=text("event = 'user:erased'"),
-        ),
+        Index("ix_audit_events_of_revocations", "id", **only_rows(OF_REVOCATIONS)),
+        Index("ix_audit_events_erasures", "recorded_at", **only_rows(OF_ERASURES)),
         {"sqlite_autoincrement": True},
     )
 

@@ -24,19 +24,19 @@ from sqlalchemy.orm import Session as Sql
 from .. import clock, metrics, web
 from .canonical import moment
 from .events import Event, Outcome
-from .models import AuditedPatient, AuditEvent, new_salt, salt_of_row
+from .models import AuditedPatient, new_salt, salt_of_row
+from .stored import EVENTS
 
-_EVENTS = cast(Table, AuditEvent.__table__)
 _PATIENTS = cast(Table, AuditedPatient.__table__)
-_INSERT = insert(_EVENTS)
+_INSERT = insert(EVENTS)
 
 
 def _with_patients() -> Insert:
     """Return what inserts an event and whom it is about in one statement; PostgreSQL's."""
     values = {
-        c.name: bindparam(f"event_{c.name}", type_=c.type) for c in _EVENTS.c if c.name != "id"
+        c.name: bindparam(f"event_{c.name}", type_=c.type) for c in EVENTS.c if c.name != "id"
     }
-    event = _INSERT.values(values).returning(_EVENTS.c.id).cte("event")
+    event = _INSERT.values(values).returning(EVENTS.c.id).cte("event")
     whom = func.unnest(bindparam("whom", type_=ARRAY(Integer)))
     return insert(_PATIENTS).from_select(["patient_id", "event_id"], select(whom, event.c.id))
 
@@ -51,7 +51,7 @@ def _patients() -> Insert:
 _INSERT_WITH_PATIENTS, _INSERT_PATIENTS = _with_patients(), _patients()
 BACKDATED = timedelta(minutes=30)
 """Less than what `audit verify` takes for an event that somebody has written in."""
-_INSERT_ABOUT_PATIENTS = _INSERT.returning(AuditEvent.id)
+_INSERT_ABOUT_PATIENTS = _INSERT.returning(EVENTS.c.id)
 
 
 def record(
@@ -86,7 +86,7 @@ def record(
 def _insert_about(connection: Connection, values: dict[str, Any], whom: list[int]) -> None:
     """Insert an event and whom it is about; one row each would cost as much as the list itself."""
     if connection.dialect.name == "postgresql":
-        told = dict.fromkeys(_EVENTS.c.keys()) | {"salt": new_salt()} | values
+        told = dict.fromkeys(EVENTS.c.keys()) | {"salt": new_salt()} | values
         named = {f"event_{name}": value for name, value in told.items()}
         connection.execute(_INSERT_WITH_PATIENTS, named | {"whom": whom})
         return
@@ -110,8 +110,7 @@ def record_each(
     """
     values = event_values(event, outcome=outcome, **shared) | {"jti": jti}
     metrics.count_event(event, outcome, count)
-    columns = AuditEvent.__table__.c
-    told = [literal(value, columns[name].type) for name, value in values.items()]
+    told = [literal(value, EVENTS.c[name].type) for name, value in values.items()]
     rows = about.add_columns(salt_of_row(), *told)
     sql.execute(_INSERT.from_select(["user_id", "sid", "salt", *values], rows))
 

@@ -50,8 +50,7 @@ def _own_origin() -> str:
 
 def _values(sid: str) -> Iterator[str]:
     """Yield the session's value by each secret, the present one first."""
-    current = settings().jwt_secret_key.get_secret_value()
-    for secret in (current, *settings().jwt_verifying_secrets):
+    for secret in settings().jwt_secrets:
         key = hmac.digest(secret.encode(), b"carelink csrf", hashlib.sha256)
         value = hmac.digest(key, sid.encode(), hashlib.sha256)
         yield base64.urlsafe_b64encode(value).rstrip(b"=").decode()

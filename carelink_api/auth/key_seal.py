@@ -36,7 +36,7 @@ class KeySeal:
     @classmethod
     def from_settings(cls, settings: Settings) -> "KeySeal":
         """The secret, and the former ones that are still listed."""
-        return cls((settings.jwt_secret_key.get_secret_value(), *settings.jwt_verifying_secrets))
+        return cls(settings.jwt_secrets)
 
     def seal(self, key: Key) -> bytes:
         """Return the key, sealed. Name and algorithm are bound to it: rows cannot be swapped."""

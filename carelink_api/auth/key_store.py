@@ -186,8 +186,7 @@ def rewrap(sql: Sql, settings: Settings, old_secrets: Sequence[str], by: Actor) 
     Raises KeyRefused for a key that neither the settings' secrets nor `old_secrets` open.
     """
     present = KeySeal.from_settings(settings)
-    known = (settings.jwt_secret_key.get_secret_value(), *settings.jwt_verifying_secrets)
-    opening = KeySeal((*known, *old_secrets))
+    opening = KeySeal((*settings.jwt_secrets, *old_secrets))
     with writing(sql):
         take_key_change(sql)
         rows = [row for row in all_keys(sql) if row.sealed is not None]

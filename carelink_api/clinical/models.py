@@ -5,13 +5,13 @@ Nothing is deleted: a stay ends, a membership ends, an appointment is cancelled.
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import Unit, User
-from ..database import Base, UtcDateTime
+from ..database import Base, UtcDateTime, only_rows
 
-IN_BED = text("bed IS NOT NULL AND discharged_at IS NULL")
+IN_BED = "bed IS NOT NULL AND discharged_at IS NULL"
 
 
 class Patient(Base):
@@ -23,14 +23,7 @@ class Patient(Base):
         CheckConstraint("bed IS NULL OR unit_id IS NOT NULL", name="bed"),
         CheckConstraint("version >= 1", name="version"),
         Index("ix_patients_name_key_id", "name_key", "id"),
-        Index(
-            "uq_patients_unit_id_bed",
-            "unit_id",
-            "bed",
-            unique=True,
-            postgresql_where=IN_BED,
-            sqlite_where=IN_BED,
-        ),
+        Index("uq_patients_unit_id_bed", "unit_id", "bed", unique=True, **only_rows(IN_BED)),
         {"sqlite_autoincrement": True},
     )
 

@@ -6,13 +6,13 @@ amended by one more version (45 CFR 164.312(c)(1)).
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import User
-from ..database import Base, UtcDateTime
+from ..database import Base, UtcDateTime, only_rows
 
-PENDING = text("status = 'pending'")
+PENDING = "status = 'pending'"
 
 
 class Observation(Base):
@@ -70,13 +70,7 @@ class Handoff(Base):
         CheckConstraint("version >= 1", name="version"),
         Index("ix_handoffs_patient_id_given_at", "patient_id", "given_at", "id"),
         Index("ix_handoffs_given_at", "given_at", "id"),
-        Index(
-            "uq_handoffs_patient_id",
-            "patient_id",
-            unique=True,
-            postgresql_where=PENDING,
-            sqlite_where=PENDING,
-        ),
+        Index("uq_handoffs_patient_id", "patient_id", unique=True, **only_rows(PENDING)),
         {"sqlite_autoincrement": True},
     )
 

@@ -75,6 +75,7 @@ class _Stores(Collector):
         yield active_sessions(self.live.read(self.sql, clock.now()))
         yield from key_families(self.sql)
         yield from housekeeping(self.sql)
+        yield from audit_trail(self.sql)
 
     def _redis(self) -> Families:
         found = nodes(self.denylist.client)
@@ -114,6 +115,10 @@ def housekeeping(sql: Sql) -> Families:
         "How long the session that ended first has waited for the housekeeper to see it in Redis.",
         _age(oldest_unpublished(sql, clock.now())),
     )
+
+
+def audit_trail(sql: Sql) -> Families:
+    """Tell what of the trail's safety only the database knows."""
     yield GaugeMetricFamily(
         "carelink_audit_missing_guards",
         "Triggers that guard the audit trail and are not there, or switched off.",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session as Sql
 
 from ..accounts.codes import FIRST_LIFETIME
 from ..accounts.importing import PersonDraft
-from ..accounts.models import OneTimeCode, User
+from ..accounts.models import User
 from ..accounts.one_time import IssuedCode, prepared
 from ..accounts.passwords import NO_PASSWORD
 from ..accounts.service import EmailTaken
@@ -90,15 +90,21 @@ def _create(
     sql: Sql, drafts: Sequence[PersonDraft], with_codes: bool, why: str, now: datetime, actor: str
 ) -> list[Handed]:
     ids = _insert(sql, drafts, now)
-    told = event_values(Event.USER_CREATED, now=now, actor=actor, why=why)
-    sql.execute(insert(AuditEvent), [told | {"user_id": user_id} for user_id in ids])
+    _tell(sql, Event.USER_CREATED, ids, why, now, actor)
     if not with_codes:
         return []
     made = [prepared(user_id, now, FIRST_LIFETIME) for user_id in ids]
-    sql.execute(insert(OneTimeCode), [_columns(row) for row, _ in made])
-    told = event_values(Event.CODE_MADE, now=now, actor=actor, why=why)
-    sql.execute(insert(AuditEvent), [told | {"user_id": user_id} for user_id in ids])
+    sql.add_all(row for row, _ in made)
+    sql.flush()
+    _tell(sql, Event.CODE_MADE, ids, why, now, actor)
     return [(draft, code) for draft, (_, code) in zip(drafts, made, strict=True)]
+
+
+def _tell(
+    sql: Sql, event: Event, user_ids: Sequence[int], why: str, now: datetime, actor: str
+) -> None:
+    told = event_values(event, now=now, actor=actor, why=why)
+    sql.execute(insert(AuditEvent), [told | {"user_id": user_id} for user_id in user_ids])
 
 
 def _insert(sql: Sql, drafts: Sequence[PersonDraft], now: datetime) -> Sequence[int]:
@@ -112,8 +118,6 @@ def _insert(sql: Sql, drafts: Sequence[PersonDraft], now: datetime) -> Sequence[
             "password_hash": NO_PASSWORD,
             "created_at": now,
             "password_changed_at": now,
-            "failed_logins": 0,
-            "must_change_password": False,
         }
         for draft in drafts
     ]
@@ -129,12 +133,3 @@ def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """Yield them a statement's worth at a time."""
     for start in range(0, len(items), _BATCH):
         yield items[start : start + _BATCH]
-
-
-def _columns(code: OneTimeCode) -> dict[str, Any]:
-    return {
-        "user_id": code.user_id,
-        "code_hash": code.code_hash,
-        "expires_at": code.expires_at,
-        "refusals": 0,
-    }

@@ -1,7 +1,6 @@
 """Tables of the core. A session row is the truth about one login; see `docs/design.md`."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -12,17 +11,11 @@ from sqlalchemy import (
     Index,
     String,
     false,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import User
-from ..database import Base, UtcDateTime
-
-
-def _where(condition: str) -> dict[str, Any]:
-    """Let an index hold these rows only: who ends a session has none of it to write."""
-    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+from ..database import Base, UtcDateTime, only_rows
 
 
 class Session(Base):
@@ -32,9 +25,10 @@ class Session(Base):
     __table_args__ = (
         CheckConstraint("generation >= 1", name="generation"),
         Index("ix_sessions_user_id_ended_at", "user_id", "ended_at"),
-        Index("ix_sessions_live_user_id_id", "user_id", "id", **_where("ended_at IS NULL")),
-        Index("ix_sessions_live_expires_at", "expires_at", **_where("ended_at IS NULL")),
-        Index("ix_sessions_ended_at", "ended_at", **_where("ended_at IS NOT NULL")),
+        # Of live sessions only: who ends one has nothing to write into them.
+        Index("ix_sessions_live_user_id_id", "user_id", "id", **only_rows("ended_at IS NULL")),
+        Index("ix_sessions_live_expires_at", "expires_at", **only_rows("ended_at IS NULL")),
+        Index("ix_sessions_ended_at", "ended_at", **only_rows("ended_at IS NOT NULL")),
         Index("ix_sessions_change_number", "change_number"),
         Index("ix_sessions_refuse_from_change_number", "refuse_from", "change_number"),
     )

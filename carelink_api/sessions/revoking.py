@@ -111,10 +111,8 @@ def revoke(
             if ended is not None:
                 yield Batch(ended, publishing.has_taken)
             with writing(sql):
-                which, at = (
-                    one_of(sql, Session.id, sids),
-                    clock.now(),
-                )  # the last may be hours later
+                at = clock.now()  # of this batch: the last may end hours after the first
+                which = one_of(sql, Session.id, sids)
                 entries = end_sessions(sql, which, reason=EndReason.REVOKED, now=at, **about)
             publishing.hand_over(entries)
             ended, stop = len(entries), enough()
