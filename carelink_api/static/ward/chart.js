@@ -195,18 +195,18 @@ function head(shown) {
 function actsOf(shown) {
   const { desk, chart } = shown;
   const { patient, owner, may } = chart;
-  const may_ = (/** @type {string} */ what) => may.includes(what);
-  const answers = !owner || owner.id === desk.user.id || may_("take_over");
+  const can = (/** @type {string} */ what) => may.includes(what);
+  const answers = !owner || owner.id === desk.user.id || can("take_over");
   const here = isHere(patient);
   /** @type {(Act | false)[]} */
   const acts = [
-    may_("write") && ["record", "Record vital signs", "button-primary", () => recordSigns(desk, patient)],
-    may_("write") && ["write", "Write note", "", () => writeNote(desk, patient)],
-    !owner && here && may_("take_over") && ["take", "Take", "", () => take(shown)],
-    may_("hand_over") && here && !chart.pending_handoff && answers && ["give", "Hand over", "", () => giveHandoff(desk, patient)],
+    can("write") && ["record", "Record vital signs", "button-primary", () => recordSigns(desk, patient)],
+    can("write") && ["write", "Write note", "", () => writeNote(desk, patient)],
+    !owner && here && can("take_over") && ["take", "Take", "", () => take(shown)],
+    can("hand_over") && here && !chart.pending_handoff && answers && ["give", "Hand over", "", () => giveHandoff(desk, patient)],
     ["values", "Values", "button-quiet", () => showValues(shown)],
-    may_("open") && ["place", here ? "Move" : "Admit again", "button-quiet", () => place(shown)],
-    may_("open") && here && ["discharge", "Discharge", "button-quiet", () => discharge(shown)],
+    can("open") && ["place", here ? "Move" : "Admit again", "button-quiet", () => place(shown)],
+    can("open") && here && ["discharge", "Discharge", "button-quiet", () => discharge(shown)],
   ];
   return acts.filter((each) => each !== false);
 }
