@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from carelink_api.config import PREFIX, Settings, UnsafeSettings
 from carelink_api.signing_secret import secret_fault
@@ -64,7 +65,10 @@ READ: list[tuple[str, str, Any]] = [
     ("AUDIT_SEAL_SECONDS", "60", 60),
     ("AUDIT_CHECKPOINT_SECONDS", "900", 900),
     ("AUDIT_CHECKPOINT_FILE", "/mnt/worm/audit", "/mnt/worm/audit"),
+    ("AUDIT_SHIP_URL", "https://siem.example/in", "https://siem.example/in"),
+    ("AUDIT_SHIP_TOKEN", "a word", SecretStr("a word")),
     ("AUDIT_RETENTION_DAYS", "3653", 3653),
+    ("AUDIT_RETENTION_DAYS_BY_CLASS", '{"access": 1096}', {"access": 1096}),
     ("SESSION_RETENTION_DAYS", "31", 31),
 ]  # fmt: skip
 
