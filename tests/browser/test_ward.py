@@ -1,7 +1,7 @@
 """A day at the ward workstation, in a real browser on a real server."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -262,8 +262,9 @@ def test_everything_can_be_done_without_a_mouse(unit: Unit, new_context: NewCont
     expect(page.locator(".plot-figure:focus .plot-reading")).to_contain_text("18 /min")
     page.locator(".menu-button").focus()
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for entry in ("Find a record by MRN", "Admit somebody new", "My sessions"):
+        page.keyboard.press("Tab")
+        expect(page.locator(".menu-entry:focus")).to_have_text(entry)
     page.keyboard.press("Enter")
     expect(ward.dialog).to_contain_text("My sessions")
     page.keyboard.press("Escape")
@@ -337,7 +338,7 @@ def test_an_appointment_is_booked_cancelled_and_what_was_said_of_it_undone(
     expect(visits.locator(".badge")).to_have_text("Took place")
 
     ward.press("Book …")
-    tomorrow = (datetime.now() + timedelta(days=1)).strftime("%Y-%m-%dT09:00")
+    tomorrow = (unit.hospital.now() + timedelta(days=1)).strftime("%Y-%m-%dT09:00")
     ward.fill("Starts", tomorrow)
     ward.fill("What for", "Control of the wound")
     ward.press("Book")
