@@ -44,6 +44,16 @@ def all_keys(sql: Sql) -> Sequence[SigningKey]:
     return sql.scalars(select(SigningKey).order_by(SigningKey.created_at, SigningKey.kid)).all()
 
 
+def find(sql: Sql, kid: str) -> SigningKey:
+    """Return a key that holds. Raises KeyRefused for one that is gone, or was never there."""
+    row = sql.get(SigningKey, kid, populate_existing=True)
+    if row is None:
+        raise KeyRefused("There is no key of this name in the database; see `keys list`.")
+    if row.state is KeyState.GONE:
+        raise KeyRefused(f"{kid} is gone.")
+    return row
+
+
 def add(sql: Sql, settings: Settings, key: Key, source: str, by: Actor) -> Sequence[str]:
     """List a key, which verifies from now on; return the names of those taken over before it.
 
@@ -100,14 +110,13 @@ def promote(sql: Sql, settings: Settings, kid: str, by: Actor, *, at_once: bool)
     """
     with writing(sql):
         take_key_change(sql)
-        rows = all_keys(sql)
-        row = _existing(rows, kid)
+        row = find(sql, kid)
         if row.state is KeyState.SIGNING:
             raise KeyRefused(f"{kid} signs already.")
         _refuse_early(row, by.now, at_once=at_once)
         if _opened(row, KeySeal.from_settings(settings)).signing is None:
             raise KeyRefused(f"Of {kid} only the public half is here, which cannot sign.")
-        former = next(each for each in rows if each.state is KeyState.SIGNING)
+        former = next(each for each in all_keys(sql) if each.state is KeyState.SIGNING)
         former.stopped_at = by.now
         row.promoted_at, row.stopped_at = row.promoted_at or by.now, None
         _audit(sql, Event.KEY_PROMOTED, by, kid=kid, former=former.kid, at_once=at_once)
@@ -118,7 +127,7 @@ def _refuse_early(row: SigningKey, now: datetime, *, at_once: bool) -> None:
     known_at = row.created_at + EVERY_WORKER_KNOWS if at_once else signs_from(row)
     if now < known_at:
         hurry = "" if at_once else ", or add --now: services that read the JWKS may not know it yet"
-        raise KeyRefused(f"Everybody knows {row.kid} from {_shown(known_at)} on; wait{hurry}.")
+        raise KeyRefused(f"Everybody knows {row.kid} from {shown(known_at)} on; wait{hurry}.")
 
 
 @dataclass(frozen=True)
@@ -134,11 +143,10 @@ class Farewell:
         return not self.holders and (self.free_at is None or now >= self.free_at)
 
 
-def farewell(sql: Sql, settings: Settings, kid: str, now: datetime) -> Farewell:
+def farewell(sql: Sql, settings: Settings, row: SigningKey, now: datetime) -> Farewell:
     """Say what it means to retire a key now. Raises KeyRefused for one that may not go at all."""
-    row = _existing(all_keys(sql), kid)
     if row.state is KeyState.SIGNING:
-        raise KeyRefused(f"{kid} signs: promote another key first.")
+        raise KeyRefused(f"{row.kid} signs: promote another key first.")
     if row.stopped_at is None:
         return Farewell(None, 0)
     profiles = settings.session_profiles.by_name().values()
@@ -163,10 +171,10 @@ def retire(sql: Sql, settings: Settings, kid: str, by: Actor, *, at_once: bool) 
     """
     with writing(sql):
         take_key_change(sql)
-        parting = farewell(sql, settings, kid, by.now)
+        row = find(sql, kid)
+        parting = farewell(sql, settings, row, by.now)
         if not at_once and not parting.is_safe(by.now):
             raise KeyRefused(_still_needed(kid, parting, by.now))
-        row = _existing(all_keys(sql), kid)
         row.retired_at, row.sealed = by.now, None
         _audit(sql, Event.KEY_RETIRED, by, kid=kid, at_once=at_once, sessions=parting.holders)
     return parting
@@ -174,7 +182,7 @@ def retire(sql: Sql, settings: Settings, kid: str, by: Actor, *, at_once: bool) 
 
 def _still_needed(kid: str, parting: Farewell, now: datetime) -> str:
     if parting.free_at is not None and now < parting.free_at:
-        until = f"until {_shown(parting.free_at)}"
+        until = f"until {shown(parting.free_at)}"
     else:
         until = f"in {parting.holders} sessions"
     return f"Tokens that {kid} has signed can be alive {until}; wait, or add --now to log them out."
@@ -194,15 +202,6 @@ def rewrap(sql: Sql, settings: Settings, old_secrets: Sequence[str], by: Actor) 
             row.sealed = present.seal(_opened(row, opening))
         _audit(sql, Event.KEYS_REWRAPPED, by, keys=len(rows))
     return len(rows)
-
-
-def _existing(rows: Sequence[SigningKey], kid: str) -> SigningKey:
-    row = next((row for row in rows if row.kid == kid), None)
-    if row is None:
-        raise KeyRefused("There is no key of this name in the database; see `keys list`.")
-    if row.state is KeyState.GONE:
-        raise KeyRefused(f"{kid} is gone.")
-    return row
 
 
 def _opened(row: SigningKey, seal: KeySeal) -> Key:
@@ -228,5 +227,6 @@ def _audit(sql: Sql, event: Event, by: Actor, **detail: str | int | bool) -> Non
     record(sql, event, now=by.now, actor=by.name, **facts)
 
 
-def _shown(moment: datetime) -> str:
+def shown(moment: datetime) -> str:
+    """Return a time as an operator reads it."""
     return f"{moment:%Y-%m-%d %H:%M:%S}Z"

@@ -17,7 +17,7 @@ from ..auth import key_store, pem
 from ..auth.key_models import SigningKey
 from ..auth.key_rules import EVERY_WORKER_KNOWS, KeyState
 from ..auth.key_settings import key_ring
-from ..auth.key_store import Actor, Farewell
+from ..auth.key_store import Actor, Farewell, shown
 from ..auth.keys import Key, pair_key, secret_key
 from ..config import Algorithm
 from ..extensions import db, settings
@@ -66,15 +66,16 @@ def add(algorithm: Algorithm, file: Path | None, as_json: bool) -> None:
     source = key_store.MADE if file is None else key_store.IMPORTED
     sql, now = db.session(), clock.now()
     adopted = key_store.add(sql, settings(), key, source, Actor(CLI_ACTOR, now))
-    row = next(each for each in key_store.all_keys(sql) if each.kid == key.kid)
+    row = key_store.find(sql, key.kid)
+    signs_from = key_store.signs_from(row)
     facts = {"kid": key.kid, "algorithm": algorithm, "state": str(row.state),
-             "signs_from": key_store.signs_from(row), "taken_over": list(adopted)}  # fmt: skip
+             "signs_from": signs_from, "taken_over": list(adopted)}  # fmt: skip
     taken = (
         f" {', '.join(adopted)} came over from the settings, whose keys count no more."
         if adopted
         else ""
     )
-    tell(f"Listed {key.kid}; it may sign from {_shown(key_store.signs_from(row))} on.{taken}",
+    tell(f"Listed {key.kid}; it may sign from {shown(signs_from)} on.{taken}",
          facts, as_json)  # fmt: skip
 
 
@@ -101,7 +102,7 @@ def promote(kid: str, at_once: bool, as_json: bool) -> None:
 def retire(kid: str, at_once: bool, yes: bool, as_json: bool) -> None:
     """Let a key go: no token of it is good any more."""
     sql, now = db.session(), clock.now()
-    parting = key_store.farewell(sql, settings(), kid, now)
+    parting = key_store.farewell(sql, settings(), key_store.find(sql, kid), now)
     sql.rollback()  # no transaction stays open while a person thinks
     if at_once and not parting.is_safe(now):
         ask(f"Refuse every token of {kid} at once? {_logged_out(parting)}.", yes=yes)
@@ -166,11 +167,10 @@ def _secret_in(file: Path) -> str:
 
 def _wait_for_workers(sql: Sql, kid: str) -> None:
     """Wait out the second within which every worker learns of a key that was just added."""
-    row = next((each for each in key_store.all_keys(sql) if each.kid == kid), None)
+    known_at = key_store.find(sql, kid).created_at + EVERY_WORKER_KNOWS
     sql.rollback()
-    if row is not None:
-        left = (row.created_at + EVERY_WORKER_KNOWS - clock.now()).total_seconds()
-        time.sleep(min(max(left, 0), EVERY_WORKER_KNOWS.total_seconds()))
+    left = (known_at - clock.now()).total_seconds()
+    time.sleep(min(max(left, 0), EVERY_WORKER_KNOWS.total_seconds()))
 
 
 def _facts(sql: Sql, rows: Iterable[SigningKey], now: datetime) -> Iterator[Row]:
@@ -187,14 +187,14 @@ def _next(sql: Sql, row: SigningKey, now: datetime) -> str | None:
         return _from("may sign", key_store.signs_from(row), now)
     if row.state is not KeyState.VERIFYING:
         return None
-    parting = key_store.farewell(sql, settings(), row.kid, now)
+    parting = key_store.farewell(sql, settings(), row, now)
     if parting.free_at is not None and now < parting.free_at:
         return _from("may go", parting.free_at, now)
     return f"in {parting.holders} sessions" if parting.holders else "may go now"
 
 
 def _from(what: str, moment: datetime, now: datetime) -> str:
-    return f"{what} now" if now >= moment else f"{what} from {_shown(moment)}"
+    return f"{what} now" if now >= moment else f"{what} from {shown(moment)}"
 
 
 def _of_settings() -> Iterator[Row]:
@@ -212,7 +212,3 @@ def _of_settings() -> Iterator[Row]:
 def _logged_out(parting: Farewell) -> str:
     sessions = "1 session" if parting.holders == 1 else f"{parting.holders} sessions"
     return f"That logs out up to {sessions}, whose refresh tokens it may have signed"
-
-
-def _shown(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"

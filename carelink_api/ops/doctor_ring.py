@@ -34,12 +34,12 @@ def look_at_ring(sql: Sql, settings: Settings, now: datetime) -> RingFacts:
     """Ask the database. Raises SQLAlchemyError."""
     rows = [row for row in key_store.all_keys(sql) if row.state is not KeyState.GONE]
     seal = KeySeal.from_settings(settings)
-    stopped = [row.kid for row in rows if row.state is KeyState.VERIFYING]
+    stopped = [row for row in rows if row.state is KeyState.VERIFYING]
     signing = next((row for row in rows if row.state is KeyState.SIGNING), None)
     return RingFacts(
         [row.state for row in rows],
         [row.kid for row in rows if not _opens(seal, row.kid, row.algorithm, row.sealed)],
-        [kid for kid in stopped if key_store.farewell(sql, settings, kid, now).is_safe(now)],
+        [row.kid for row in stopped if key_store.farewell(sql, settings, row, now).is_safe(now)],
         signing.promoted_at if signing else None,
     )
 
