@@ -8,8 +8,23 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, make_url
 
+from carelink_api.database import background_engine
+from tests.auth_helper import Auth
 from tests.servers import PostgresServer, ValkeyServer
 from tests.sessions.helpers import BreakSql
+
+
+@pytest.fixture
+def user_id(auth: Auth) -> int:
+    return auth.create_user().id
+
+
+@pytest.fixture
+def engine(store: str) -> Iterator[Engine]:
+    """What pulse and activity reach SQL with."""
+    engine = background_engine(store)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Activity and receipts: noted in memory, written in batches, only ever raised."""
 
 import contextlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -21,13 +20,6 @@ from tests.processes import wait_for
 from tests.sessions.helpers import BreakSql, insert_sessions, let_go, row_of, statements
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def engine(store: str) -> Iterator[Engine]:
-    engine = background_engine(store)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

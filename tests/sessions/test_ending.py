@@ -16,7 +16,6 @@ from carelink_api.sessions.ending import end_sessions, publish
 from carelink_api.sessions.models import ChangeCounter, Session
 from carelink_api.sessions.pulse import Pulse
 from carelink_api.sessions.reasons import EndReason
-from tests.auth_helper import Auth
 from tests.conftest import MakeApp
 from tests.processes import wait_for
 from tests.servers import ValkeyServer
@@ -28,11 +27,6 @@ from tests.sessions.helpers import (
     row_of,
     somebody_waits_for_a_lock,
 )
-
-
-@pytest.fixture
-def user_id(auth: Auth) -> int:
-    return auth.create_user().id
 
 
 def test_an_ended_session_says_when_why_and_under_which_number(sql: Sql, user_id: int) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +11,13 @@ from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
-from carelink_api.database import background_engine, writing
+from carelink_api.database import writing
 from carelink_api.sessions.changes import take_change_number
 from carelink_api.sessions.denylist import Entry
 from carelink_api.sessions.ended import BULK
 from carelink_api.sessions.models import ChangeCounter, Session
 from carelink_api.sessions.pulse import Pulse
 from carelink_api.sessions.reasons import EndReason
-from tests.auth_helper import Auth
 from tests.conftest import Travel
 from tests.processes import wait_for
 from tests.sessions.helpers import (
@@ -33,18 +31,6 @@ from tests.sessions.helpers import (
 )
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def user_id(auth: Auth) -> int:
-    return auth.create_user().id
-
-
-@pytest.fixture
-def engine(store: str) -> Iterator[Engine]:
-    engine = background_engine(store)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The pulse reads page by page: nothing is missed between two, and no progress is lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +11,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
-from carelink_api.database import background_engine, postgres_limits, writing
+from carelink_api.database import postgres_limits, writing
 from carelink_api.sessions.ended import BULK
 from carelink_api.sessions.models import ChangeCounter, Session
 from carelink_api.sessions.pages import LARGEST, SMALLEST
 from carelink_api.sessions.pulse import Pulse
 from carelink_api.sessions.reading import Reader
 from carelink_api.sessions.reasons import EndReason
-from tests.auth_helper import Auth
 from tests.sessions.helpers import BreakSql, end_elsewhere, insert_sessions, let_go, move_end
 from tests.sessions.helpers import statements as listened
 
@@ -37,18 +36,6 @@ class Interrupted(Pulse):
         happens, self.meanwhile = self.meanwhile, None
         if happens is not None:
             happens()
-
-
-@pytest.fixture
-def user_id(auth: Auth) -> int:
-    return auth.create_user().id
-
-
-@pytest.fixture
-def engine(store: str) -> Iterator[Engine]:
-    engine = background_engine(store)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ from tests.sessions.helpers import end_elsewhere, events, insert_sessions, parts
 EVERYONE = Selection(everyone=True)
 
 
-@pytest.fixture
-def user_id(auth: Auth) -> int:
-    return auth.create_user().id
-
-
 def revoke_all(app: Flask, selection: Selection = EVERYONE) -> list[Batch]:
     """Revoke as operations do, through a worker that reaches Redis."""
     with app.app_context():
