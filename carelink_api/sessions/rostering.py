@@ -4,7 +4,7 @@ Each locks the users first, writes the roster, and then looks for sessions: a lo
 the same time is either seen here or waits and sees the new roster (`binding.duty_for_login`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,11 @@ class Change:
     @property
     def cause(self) -> Cause:
         return Cause(acting(self.editor.user_id), self.why, self.now)
+
+    @property
+    def taken_over(self) -> Cause:
+        """For the sessions of who takes a shift over: the reason may be the other's illness."""
+        return replace(self.cause, why="took a shift over")
 
 
 def add_shift(sql: Sql, draft: Draft, change: Change) -> Rostered:
@@ -76,7 +81,9 @@ def change_shift(
             event = Event.SHIFT_REASSIGNED
         told = draft.described() | {"before": before.described() | {"user_id": before.user_id}}
         _record(sql, event, draft.user_id, change, shift_id, **told)
-        entries = follow_roster(sql, {before.user_id, draft.user_id}, settings(), change.cause)
+        entries = follow_roster(sql, [before.user_id], settings(), change.cause)
+        if draft.user_id != before.user_id:
+            entries += follow_roster(sql, [draft.user_id], settings(), change.taken_over)
         found = _present(sql, shift_id)
     return found, publish(entries)
 

@@ -24,7 +24,7 @@ from tests.conftest import MakeApp
 from tests.ops.commands import done_json, refused
 from tests.ops.operator import WHY, Operator
 from tests.servers import PostgresServer
-from tests.shifts.helpers import admin_roster, give_shift
+from tests.shifts.helpers import HOUR, admin_roster, give_shift
 
 DEVICE = "Anna's own tablet"
 FROM = {"environ_overrides": {"REMOTE_ADDR": "198.51.100.77"}}
@@ -120,6 +120,7 @@ def test_reasons_go_where_others_or_nobody_is_named_first(
 ) -> None:
     erased = auth.create_user()
     other, operator = auth.create_user("other@ward.example"), Operator(auth)
+    shift, _ = give_shift(app, erased.id), give_shift(app, other.id, -HOUR, HOUR)
     kept = auth.tokens(other.email)["session"]["id"]
     for about in (EMAIL, other.email):
         sid = auth.tokens(about)["session"]["id"]
@@ -127,8 +128,8 @@ def test_reasons_go_where_others_or_nobody_is_named_first(
         sid = auth.tokens(about)["session"]["id"]
         done_json(runner, "sessions", "revoke", "--session", sid, "--reason", WHY, "--yes")
     admin = admin_roster(auth)
-    shift = give_shift(app, erased.id)
     assert admin.change(shift, user_id=other.id, reason="Anna is ill").status_code == 200
+    assert kept in sql.scalars(select(AuditEvent.sid).filter_by(event="session:end_moved")).all()
     seal(trail)
 
     done_json(runner, "users", "erase", EMAIL, "--yes")
