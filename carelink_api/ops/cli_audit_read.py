@@ -1,5 +1,6 @@
 """Commands that read the audit trail; each leaves an event itself."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -120,12 +121,12 @@ def _lines(page: list[dict[str, Any]], form: str) -> Iterable[bytes]:
 
 
 def _opened(output: Path | None) -> Any:
-    """Return the file, which must be new. Raises ClickException."""
+    """Return the file, which must be new, and only its owner reads. Raises ClickException."""
     if output is None:
         sys.stdout.flush()
         return nullcontext(sys.stdout.buffer)
     try:
-        return output.open("xb")
+        return open(output, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))
     except OSError as fault:
         raise click.ClickException(f"{output} cannot be written: {fault.strerror}.") from None
 

@@ -1,6 +1,7 @@
 """Operators look into the trail and hand it on; that they did is an event itself."""
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,7 @@ def test_an_export_is_a_new_file_and_an_event(
     file = tmp_path / "trail.fhir"
     words = ("audit", "export", "--format", "fhir", "--until", moment(clock.now()))
     done(runner, *words, "--output", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     bundles = [json.loads(line) for line in file.read_text().splitlines()]
     assert [len(each["entry"]) for each in bundles] == [PAGE, 22]
     for each in bundles[1:]:
