@@ -19,6 +19,7 @@ from ..audit.record import record
 from ..database import writing
 from ..errors import NotFound
 from ..shifts.models import Shift
+from .batches import batches
 from .denylist import Entry
 from .ending import MAX_BATCH, end_sessions, publish
 from .lifetimes import is_stricter, profile_for
@@ -122,8 +123,8 @@ def change_unit_profile(
         record(sql, Event.UNIT_CHANGED, now=now, actor=actor, unit_id=unit_id, profile=profile)
         laxer = _live_and_laxer_than(sql, unit_id, profile)
         entries: list[Entry] = []
-        for start in range(0, len(laxer), MAX_BATCH):  # a statement takes only so many parameters
-            which = Session.id.in_(laxer[start : start + MAX_BATCH])
+        for some in batches(laxer, MAX_BATCH):
+            which = Session.id.in_(some)
             entries += end_sessions(sql, which, reason=EndReason.REVOKED, now=now, actor=actor)
     return len(entries), publish(entries)
 

@@ -20,6 +20,7 @@ from redis.exceptions import AskError, InvalidResponse, TryAgainError
 
 from .. import metrics, redis_client
 from ..redis_client import STORE_ERRORS, Client
+from .batches import batches
 from .hints import CHANNEL, Hint
 
 log = structlog.get_logger(__name__)
@@ -121,8 +122,8 @@ class Denylist:
         failed: list[Exception] = []
         for here in self._by_place(entries):
             try:
-                for start in range(0, len(here), BATCH):
-                    self._write(here[start : start + BATCH], announce)
+                for some in batches(here, BATCH):
+                    self._write(some, announce)
             except STORE_ERRORS as error:  # unreachable, out of memory, read-only: the row decides
                 failed.append(error)
         if failed:
@@ -163,10 +164,7 @@ class Denylist:
 
     def delete(self, keys: Sequence[str]) -> int:
         """Delete keys without blocking; return how many there were. Raises STORE_ERRORS."""
-        deleted = 0
-        for start in range(0, len(keys), BATCH):
-            deleted += redis_client.unlink(self.client, keys[start : start + BATCH])
-        return deleted
+        return sum(redis_client.unlink(self.client, some) for some in batches(keys, BATCH))
 
     def _ask(self, sid: str, jti: str) -> bytes | None:
         """Return what stands there. Raises STORE_ERRORS, also for what is no answer to this.

@@ -4,7 +4,7 @@ An end moved nearer holds within a second in every worker: it is `refuse_from`, 
 ahead. An end moved away shows at the next refresh, since tokens say when they expire.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from ..audit.record import record
 from ..config import Settings
 from ..shifts import service as roster
 from ..shifts.rules import Duty
+from .batches import batches
 from .changes import take_change_number
 from .denylist import Entry
 from .ending import end_sessions
@@ -140,11 +141,7 @@ def _apply(sql: Sql, move: _Move, number: int, cause: Cause) -> None:
 def _bound(sql: Sql, user_ids: Sequence[int], now: datetime) -> list[_Bound]:
     """Return the live sessions of these users that a shift caps."""
     found: list[_Bound] = []
-    for some in _batches(user_ids):
+    for some in batches(user_ids, _BATCH):
         bound = (Session.user_id.in_(some), Session.shift_id.is_not(None), *live_at(now))
         found += sql.execute(select(*_COLUMNS).where(*bound).order_by(Session.id)).all()
     return found
-
-
-def _batches(user_ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (user_ids[start : start + _BATCH] for start in range(0, len(user_ids), _BATCH))

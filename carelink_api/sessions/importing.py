@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import insert
@@ -15,6 +14,7 @@ from ..database import writing
 from ..extensions import settings
 from ..shifts import roster
 from ..shifts.roster import Draft
+from .batches import batches
 from .ending import publish
 from .following import Cause, follow_roster
 
@@ -35,8 +35,7 @@ def import_shifts(
         roster.lock_users(sql, *user_ids)
         known = roster.known(sql, drafts)
         done(len(drafts) - len(new := [draft for draft in drafts if draft.key not in known]))
-        rest = iter(new)
-        while batch := list(islice(rest, _BATCH)):
+        for batch in batches(new, _BATCH):
             _record(sql, batch, roster.add_all(sql, batch), cause)
             done(len(batch))
         entries = follow_roster(sql, user_ids, settings(), cause)

@@ -1,9 +1,8 @@
 """Use case of operations: import accounts, whole or not at all."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
@@ -20,11 +19,11 @@ from ..audit.models import AuditEvent
 from ..audit.record import event_values
 from ..database import writing
 from .accounts import Change, apply_change
+from .batches import batches
 from .denylist import Entry
 from .ending import publish
 
 _BATCH = 500
-Item = TypeVar("Item")
 Handed = tuple[PersonDraft, IssuedCode]
 """Who has been given an account, and the code with which it begins."""
 
@@ -62,7 +61,7 @@ def import_users(
         entries = _change_all(sql, differing, why, now, actor)
         done(len(differing))
         handed: list[Handed] = []
-        for batch in _batches(new):
+        for batch in batches(new, _BATCH):
             handed += _create(sql, batch, hand_out is not None, why, now, actor)
             done(len(batch))
         if hand_out is not None:
@@ -75,7 +74,7 @@ def _change_all(
 ) -> list[Entry]:
     """Lock every account first, in order: each change then waits for nobody, as a login might."""
     ids = sorted(draft.known_id for draft in drafts if draft.known_id is not None)
-    for some in _batches(ids):
+    for some in batches(ids, _BATCH):
         locked = select(User.id).where(User.id.in_(some)).order_by(User.id).with_for_update()
         sql.execute(locked).all()
     entries: list[Entry] = []
@@ -127,9 +126,3 @@ def _insert(sql: Sql, drafts: Sequence[PersonDraft], now: datetime) -> Sequence[
         raise EmailTaken(
             "Somebody has created one of these accounts meanwhile. Import the file again."
         ) from None
-
-
-def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Yield them a statement's worth at a time."""
-    for start in range(0, len(items), _BATCH):
-        yield items[start : start + _BATCH]
