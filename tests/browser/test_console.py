@@ -257,6 +257,15 @@ def barriers(page: Page) -> list[str]:
     ]
 
 
+def test_every_tab_is_in_sight_on_a_usual_screen(open_console: OpenConsole) -> None:
+    console = open_console()
+    expect(console.locator("#pill")).not_to_have_text("…")
+    for width in (1366, 1280, 1200, 1030):
+        console.set_viewport_size({"width": width, "height": 720})
+        for tab in console.locator(".ops-tabs a").all():
+            expect(tab).to_be_in_viewport(ratio=1)
+
+
 def test_nobody_leaves_the_lock_screen_by_the_browsers_way_back(open_console: OpenConsole) -> None:
     console = open_console()
     expect(console.locator(TABS["now"]).first).to_be_visible()
