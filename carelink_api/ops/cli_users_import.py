@@ -96,6 +96,8 @@ def import_file(
         return
     if differing:
         ask(f"Change {len(differing)} accounts? Their sessions may end.", yes=yes)
+    if not any(draft.known_id is None for draft in drafts):
+        codes_path = None  # nobody new: no file that says nothing
     with _codes_file(codes_path) as codes, progress_bar() as bar:
         task = bar.add_task("Importing", total=len(drafts))
         done = import_users(

@@ -61,6 +61,17 @@ def test_everybody_begins_with_a_code_and_without_a_password(
     assert {each.actor for each in made} == {"cli"}
 
 
+def test_the_same_command_again_writes_no_codes_and_speaks_of_none(
+    runner: FlaskCliRunner, file: Path
+) -> None:
+    codes = file.with_name("codes.csv")
+    again = ("users", "import", str(file), "--codes", str(codes))
+    assert str(codes) in done(runner, *again)
+    handed = codes.read_text()
+    assert "codes" not in done(runner, *again)
+    assert codes.read_text() == handed
+
+
 def test_the_same_file_again_does_nothing(runner: FlaskCliRunner, file: Path, sql: Sql) -> None:
     words = done(runner, "users", "import", str(file))
     assert "3 new, 0 changed, 0 unchanged" in words
