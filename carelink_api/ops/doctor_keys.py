@@ -24,8 +24,8 @@ def check_secret(settings: Settings) -> Finding:
 
 
 def check_keys(settings: Settings) -> Finding:
-    """Judge whether the ring can be read, and who else can read it."""
-    name = "signing keys"
+    """Judge whether the ring that settings name can be read, and who else can read it."""
+    name = "keys in the settings"
     try:
         ring = key_ring(settings)
     except UnsafeSettings as fault:
@@ -33,7 +33,7 @@ def check_keys(settings: Settings) -> Finding:
     given = [settings.jwt_signing_key.get_secret_value(), *settings.jwt_verifying_keys]
     exposed = [each for each in given if each and pem.is_exposed(each)]
     if not exposed:
-        return fine(name, f"{ring.signing.algorithm} signs; {len(list(ring))} verify")
+        return fine(name, f"{ring.signing.algorithm} to sign; {len(list(ring))} to verify")
     return unsafe_in_production(
         settings,
         name,

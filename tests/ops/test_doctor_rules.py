@@ -115,7 +115,7 @@ def test_keys_that_last_and_are_nobody_else_s_are_fine(tmp_path: Path) -> None:
     longer = key_file(tmp_path / "rsa.pem", public_pem(rsa_pair(3072)), 0o644)
     settings = given(jwt_algorithm="EdDSA", jwt_signing_key=path, jwt_verifying_keys=[longer])
     assert set(judged(doctor.check_settings(settings)).values()) == {OK}
-    assert doctor_keys.check_keys(settings).found == "EdDSA signs; 2 verify"
+    assert doctor_keys.check_keys(settings).found == "EdDSA to sign; 2 to verify"
 
 
 def test_a_private_key_that_everybody_can_open_is_told_in_development(tmp_path: Path) -> None:
