@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session as Sql
 from ..audit.events import Event
 from ..audit.record import record
 from ..database import one_of, writing
-from ..sessions.denylist import BATCH, Denylist, parse_key
+from ..sessions.denylist import BATCH, Denylist, is_sid, parse_key
 from ..sessions.models import Session
 
 
@@ -101,7 +101,7 @@ def _keys(denylist: Denylist, of: frozenset[str] | None) -> Iterator[str]:
 def _refused_by_sql(sql: Sql, keys: list[str], now: datetime) -> list[str]:
     """Return the keys that nothing depends on: tokens' always, sessions' that SQL refuses."""
     parsed = {key: parse_key(key) for key in keys}
-    sids = list({sid for sid, jti in parsed.values() if jti is None})
+    sids = list({sid for sid, jti in parsed.values() if jti is None and is_sid(sid)})
     ended = select(Session.id).where(one_of(sql, Session.id, sids), Session.refuse_from <= now)
     refused = set(sql.scalars(ended))
     sql.rollback()  # a fresh look each time, and no transaction open meanwhile

@@ -71,6 +71,11 @@ def parse_key(key: str) -> tuple[str, str | None]:
     return sid, jti.removeprefix(":") or None
 
 
+def is_sid(text: str) -> bool:
+    """Say whether it may go to the database: anybody may have written such a key."""
+    return len(text) == 22 and text.isascii() and text.isprintable()
+
+
 class Denylist:
     """Reads go through a circuit breaker; writes do not, since a late entry is better than none.
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session as Sql
 
 from .changes import ChangeRow, read_counter, stream_changes, stream_due, stream_refused
-from .denylist import BATCH, Denylist, Entry, parse_key
+from .denylist import BATCH, Denylist, Entry, is_sid, parse_key
 from .models import Session, live_at
 from .reasons import EndReason
 
@@ -50,17 +50,12 @@ def forgotten_ends(sql: Sql, denylist: Denylist, now: datetime) -> Iterator[Sequ
     The database was restored from a backup, or failed over to a replica that lagged. Raises
     STORE_ERRORS.
     """
-    listed = (sid for sid, jti in map(parse_key, denylist.keys()) if jti is None and _is_sid(sid))
+    listed = (sid for sid, jti in map(parse_key, denylist.keys()) if jti is None and is_sid(sid))
     while sids := list(islice(listed, BATCH)):
         forgotten = sql.scalars(select(Session.id).where(Session.id.in_(sids), *live_at(now))).all()
         sql.rollback()  # no transaction stays open while Redis is read
         if forgotten:
             yield forgotten
-
-
-def _is_sid(text: str) -> bool:
-    """Say whether it may go to the database: anybody may have written such a key."""
-    return len(text) == 22 and text.isascii() and text.isprintable()
 
 
 class Comparison:

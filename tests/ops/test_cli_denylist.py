@@ -363,3 +363,13 @@ def test_a_redis_that_stops_answering_in_the_middle_is_one_sentence(
     assert done_json(runner, "denylist", "status")["entries"] == {"sessions": 0, "tokens": 0}
     server.kill()
     assert "Redis does not answer" in refused(runner, "denylist", "status")
+
+
+def test_keys_that_none_of_us_has_written_keep_a_flush_from_nothing(
+    runner: FlaskCliRunner, redis_client: redis.Redis, ended: dict[str, Any]
+) -> None:
+    strange = {"carelink:revoked:{a\0b}", "carelink:revoked:" + "x" * 5000}
+    for key in strange:
+        redis_client.set(key, "revoked:1")
+    done(runner, "denylist", "flush", "--yes")
+    assert set(entries(redis_client)) == strange
