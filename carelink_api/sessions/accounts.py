@@ -4,7 +4,7 @@ Each changes the account's row first and looks for sessions afterwards, so that 
 at the same time is either seen here or waits for the row and is refused (`starting.lock_user`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,8 +46,18 @@ class Change:
         return given | ({"unit_id": None} if self.no_unit else {})
 
 
+UserTypes = Collection[str] | None
+"""An account that is (by now) of none of these is not found; None: of any."""
+
+
 def disable_user(
-    sql: Sql, user_id: int, *, now: datetime, actor: str, **detail: Any
+    sql: Sql,
+    user_id: int,
+    *,
+    now: datetime,
+    actor: str,
+    only_for: UserTypes = None,
+    **detail: Any,
 ) -> tuple[int, bool]:
     """Disable an account and end its sessions; return how many, and whether Redis knows.
 
@@ -55,17 +65,25 @@ def disable_user(
     (ASVS 7.4.2).
     """
     with writing(sql):
-        must_update_user(sql, user_id, disabled_at=now)
+        _must_update(sql, user_id, only_for, disabled_at=now)
         forget_code(sql, user_id)
         record(sql, Event.USER_DISABLED, now=now, actor=actor, user_id=user_id, **detail)
         entries = end_all_of(sql, user_id, EndReason.USER_DISABLED, now, actor)
     return len(entries), publish(entries)
 
 
-def enable_user(sql: Sql, user_id: int, *, now: datetime, actor: str, **detail: Any) -> None:
+def enable_user(
+    sql: Sql,
+    user_id: int,
+    *,
+    now: datetime,
+    actor: str,
+    only_for: UserTypes = None,
+    **detail: Any,
+) -> None:
     """Let an account log in again, its count of failures forgotten. Raises NotFound."""
     with writing(sql):
-        must_update_user(sql, user_id, disabled_at=None, **FORGIVEN)
+        _must_update(sql, user_id, only_for, disabled_at=None, **FORGIVEN)
         record(sql, Event.USER_ENABLED, now=now, actor=actor, user_id=user_id, **detail)
 
 
@@ -82,14 +100,21 @@ def change_user(
 
 
 def apply_change(
-    sql: Sql, user_id: int, change: Change, *, now: datetime, actor: str, **detail: Any
+    sql: Sql,
+    user_id: int,
+    change: Change,
+    *,
+    now: datetime,
+    actor: str,
+    only_for: UserTypes = None,
+    **detail: Any,
 ) -> list[Entry]:
     """Do what `change_user` does, in the caller's transaction; return what Redis has to learn."""
     # Locked before they are compared: first the user, then the units, as a login does.
     before = sql.execute(
         select(User.user_type, User.unit_id).where(User.id == user_id).with_for_update()
     ).one_or_none()
-    if before is None:
+    if before is None or (only_for is not None and before.user_type not in only_for):
         raise NotFound()
     after = {"user_type": before.user_type, "unit_id": before.unit_id} | change.values()
     former = profile_for(before.user_type, _unit_profile(sql, before.unit_id))
@@ -147,6 +172,12 @@ def _live_and_laxer_than(sql: Sql, unit_id: int, profile: str | None) -> Sequenc
 def must_update_user(sql: Sql, user_id: int, **values: object) -> None:
     """Change the user's row, in the caller's transaction. Raises NotFound."""
     if not update_user(sql, user_id, **values):
+        raise NotFound()
+
+
+def _must_update(sql: Sql, user_id: int, only_for: UserTypes, **values: object) -> None:
+    of_these = [] if only_for is None else [User.user_type.in_(only_for)]
+    if not update_user(sql, user_id, *of_these, **values):
         raise NotFound()
 
 

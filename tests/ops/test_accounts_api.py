@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session as Sql
 from werkzeug.test import TestResponse
 
 from carelink_api.accounts.models import OneTimeCode, User, UserType
+from carelink_api.accounts.passwords import PasswordHasher
 from tests.auth.helpers import SQLITE, events, refused_with
 from tests.auth_helper import EMAIL, PASSWORD, Account, Auth, bearer
 from tests.conftest import Travel
@@ -205,3 +206,29 @@ def test_who_becomes_an_operator_keeps_no_code(
     body = {"email": EMAIL, "code": code, "new_password": NEW}
     assert auth.post("password/reset", body).status_code == 401
     assert sql.scalars(select(User.user_type).where(User.email == EMAIL)).one() == "ops"
+
+
+@pytest.mark.parametrize(
+    ("method", "act", "body"),
+    [("POST", "disable/", {}), ("POST", "enable/", {}), ("POST", "code/", {}),
+     ("PATCH", "", {"user_type": "doctor"})],
+)  # fmt: skip
+def test_who_becomes_an_administrator_meanwhile_is_not_touched(
+    method: str, act: str, body: dict[str, str], noor: Administrator, nurse: Account, sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    verify = PasswordHasher.verify
+
+    def promoted_meanwhile(*args: Any) -> bool:
+        """At the server, while the administrator's password is verified."""
+        sql.execute(update(User).where(User.id == nurse.id).values(user_type="admin"))
+        sql.commit()
+        return verify(*args)
+
+    monkeypatch.setattr(PasswordHasher, "verify", promoted_meanwhile)
+    why = {"identity": WHY} if act == "code/" else {"reason": WHY}
+    answer = noor.call(method, f"{nurse.id}/{act}", {"password": PASSWORD} | why | body)
+    assert answer.status_code == 404
+    user = sql.get_one(User, nurse.id, populate_existing=True)
+    assert (user.user_type, user.disabled_at) == ("admin", None)
+    assert not events(sql, "user:disabled", "user:enabled", "user:changed", "user:code_made")

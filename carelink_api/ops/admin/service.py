@@ -95,8 +95,9 @@ def change(sql: Sql, order: Order, user_id: int, wanted: Change) -> tuple[Shown,
     if wanted.name is not None:
         wanted = replace(wanted, name=accounts.checked_person_name(wanted.name))
     ended, redis_knows = sessions_of.change_user(
-        sql, user_id, wanted, now=order.now, actor=order.actor, why=order.reason
-    )
+        sql, user_id, wanted,
+        now=order.now, actor=order.actor, why=order.reason, only_for=ADMINISTERED,
+    )  # fmt: skip
     return _account(sql, user_id, order.now) | {"sessions_ended": ended}, redis_knows
 
 
@@ -104,7 +105,7 @@ def disable(sql: Sql, order: Order, user_id: int) -> tuple[Shown, bool]:
     """Disable an account and end its sessions; return and raise as `change` does."""
     _demand(sql, order, user_id, "disable_account")
     ended, redis_knows = sessions_of.disable_user(
-        sql, user_id, now=order.now, actor=order.actor, why=order.reason
+        sql, user_id, now=order.now, actor=order.actor, why=order.reason, only_for=ADMINISTERED
     )
     return _account(sql, user_id, order.now) | {"sessions_ended": ended}, redis_knows
 
@@ -112,7 +113,9 @@ def disable(sql: Sql, order: Order, user_id: int) -> tuple[Shown, bool]:
 def enable(sql: Sql, order: Order, user_id: int) -> Shown:
     """Let an account log in again, its failures forgotten; raise as `change` does."""
     _demand(sql, order, user_id, "enable_account")
-    sessions_of.enable_user(sql, user_id, now=order.now, actor=order.actor, why=order.reason)
+    sessions_of.enable_user(
+        sql, user_id, now=order.now, actor=order.actor, why=order.reason, only_for=ADMINISTERED
+    )
     return _account(sql, user_id, order.now)
 
 
