@@ -143,9 +143,19 @@ def _demand_right(sql: Sql, change: Change, draft: Draft, shift_id: int | None =
 def _record_refusal(
     sql: Sql, user_id: int, change: Change, shift_id: int | None, reason: str, **detail: Any
 ) -> None:
-    refused = {"outcome": Outcome.REFUSED, "reason": reason} | detail
+    """Write it without the typed reason: nothing was done, and it may be about somebody else."""
     with writing(sql):
-        _record(sql, Event.SHIFT_REFUSED, user_id, change, shift_id, **refused)
+        record(
+            sql,
+            Event.SHIFT_REFUSED,
+            now=change.now,
+            outcome=Outcome.REFUSED,
+            reason=reason,
+            actor=change.cause.actor,
+            user_id=user_id,
+            shift_id=shift_id,
+            **detail,
+        )
 
 
 def _present(sql: Sql, shift_id: int) -> Rostered:

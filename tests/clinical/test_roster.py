@@ -186,7 +186,9 @@ def test_a_charge_nurse_changes_no_other_units_roster(
     assert charge.cancel(elsewhere).status_code == 404
     assert charge.create(**draft(app, nurse.id, "Ward 7")).status_code == 403
     assert charge.change(here, unit_id=unit_id(app, "Ward 7")).status_code == 403
-    reasons = [event.reason for event in events(sql, Event.SHIFT_REFUSED)]
+    told = events(sql, Event.SHIFT_REFUSED)
+    assert not any("why" in (event.detail or {}) for event in told), "of whom it is, nobody knows"
+    reasons = [event.reason for event in told]
     assert reasons == ["not_found"] * 3 + ["not_in_charge"] * 2
 
 
