@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from .. import clock
 from ..accounts.importing import REQUIRED, Directory, PersonDraft
+from ..accounts.models import User
 from ..extensions import db
 from ..sessions.importing_users import Handed, Imported, import_users
 from .cli_users import users as users
@@ -35,6 +38,8 @@ class CodesFile:
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
+        self.first: str | None = None
+        """Who stands in it first, by e-mail; None before anything is written."""
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
 
     def write(self, handed: Sequence[Handed]) -> None:
@@ -44,6 +49,7 @@ class CodesFile:
         for person, code in handed:
             whom = map(_no_formula, (person.email, person.name))
             rows.writerow((*whom, code.text, f"{code.expires_at:%FT%TZ}"))
+        self.first = handed[0][0].email if handed else None
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -109,7 +115,10 @@ def import_file(
 
 @contextmanager
 def _codes_file(path: Path | None) -> Iterator[CodesFile | None]:
-    """Make the file before anything is imported; it goes again where nothing was."""
+    """Make the file before anything is imported; it goes again where nothing was.
+
+    Who interrupts it while sessions are being ended has imported all of it.
+    """
     if path is None:
         yield None
         return
@@ -123,6 +132,11 @@ def _codes_file(path: Path | None) -> Iterator[CodesFile | None]:
     try:
         yield codes
     except BaseException as error:
+        if _is_imported(codes):
+            click.echo(
+                f"The accounts are there; their codes are in {printable(str(path))}.", err=True
+            )
+            raise
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise click.ClickException(
@@ -131,6 +145,18 @@ def _codes_file(path: Path | None) -> Iterator[CodesFile | None]:
         raise
     finally:
         codes.close()
+
+
+def _is_imported(codes: CodesFile) -> bool:
+    """Ask the database; where it does not answer the codes may be good, and are kept."""
+    if codes.first is None:
+        return False
+    sql = db.session()
+    try:
+        sql.rollback()
+        return sql.scalar(select(User.id).where(User.email == codes.first)) is not None
+    except SQLAlchemyError:
+        return True
 
 
 def _tell(

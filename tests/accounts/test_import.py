@@ -157,6 +157,24 @@ def test_codes_that_cannot_be_written_make_no_accounts(
     assert count(sql) == 1
 
 
+def test_who_interrupts_it_after_the_commit_keeps_the_codes(
+    runner: FlaskCliRunner, auth: Auth, file: Path, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importing_users, "publish", interrupted)
+    codes = file.with_name("codes.csv")
+    result = runner.invoke(args=["users", "import", str(file), "--codes", str(codes)])
+    assert result.exit_code == 1
+    assert f"their codes are in {codes}" in result.stderr
+    assert count(sql) == 4
+    with codes.open() as lines:
+        code = next(csv.DictReader(lines))["code"]
+    body = {"email": "anna.berg@ward.example", "code": code, "new_password": NEW}
+    assert auth.post("password/reset", body).status_code == 200
+
+
 def test_who_was_created_meanwhile_stops_it(
     runner: FlaskCliRunner, auth: Auth, file: Path, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
