@@ -20,6 +20,8 @@ from carelink_api.errors import CareLinkError, ValidationFailed
 from carelink_api.extensions import db
 
 NOW = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
+LONG_AGO = {"occurred_at": "2026-03-01T06:30:00.000000Z"}
+"""What an event says beside its own time, which is that of writing."""
 PASSWORD = "green tea before the night shift"
 
 Create = Callable[..., User]
@@ -75,8 +77,8 @@ def test_the_password_is_stored_as_an_argon2id_hash_only(sql: Sql, create: Creat
 def test_creating_a_user_is_audited_by_id_without_address_or_name(sql: Sql, create: Create) -> None:
     user = create()
     (event,) = events(sql, "user:created")
-    assert (event.user_id, event.actor, event.recorded_at) == (user.id, "cli", NOW)
-    assert event.detail == {"user_type": "nurse", "unit_id": None}
+    assert (event.user_id, event.actor) == (user.id, "cli")
+    assert event.detail == {"user_type": "nurse", "unit_id": None} | LONG_AGO
 
 
 def test_a_user_of_a_unit_belongs_to_it(sql: Sql, create: Create) -> None:
@@ -151,7 +153,7 @@ def test_a_unit_is_created_once_and_audited(sql: Sql) -> None:
     with pytest.raises(service.UnitExists):
         service.create_unit(sql, name="Ward 7", profile=None, now=NOW, actor="cli")
     (event,) = events(sql, "unit:created")
-    assert event.detail == {"unit_id": unit.id, "profile": None}
+    assert event.detail == {"unit_id": unit.id, "profile": None} | LONG_AGO
 
 
 def test_a_unit_wants_a_known_profile_and_a_name(sql: Sql) -> None:

@@ -289,7 +289,8 @@ def test_other_routes_never_touch_the_limiter(
     for path in ("/api/appointments/", "/api/auth/me/", "/api/auth/sessions/"):
         auth.get(path, access)
     calls = {name for name in redis_client.info("commandstats") if "config" not in name}
-    assert calls <= {"cmdstat_mget"}
+    # An earlier test's application may still listen: it pings, as the limiter never does.
+    assert calls <= {"cmdstat_mget", "cmdstat_ping"}
 
 
 def test_more_logins_at_once_than_may_wait_for_a_hash_are_told_to_come_back(
