@@ -58,6 +58,8 @@ class PostgresBackups:
         )
         options = ("-1", "--clean", "--if-exists", "-d", self._name)
         self._run("pg_restore", *options, str(self._file))
+        # Of one schema alone the dump lacks what everybody may do in `public` by default.
+        self._server.execute("GRANT USAGE ON SCHEMA public TO PUBLIC", self._name)
 
     def _run(self, tool: str, *arguments: str) -> None:
         connection = ("-h", str(self._server.folder), "-U", "postgres")
