@@ -1,11 +1,9 @@
 """Run everything once and print a table. Compare lines of one run; the machine is noisy."""
 
-import gc
 import json
 import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +11,6 @@ from typing import Any
 
 import flask_migrate
 import httpx
-import psutil
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session as Sql
@@ -21,13 +18,10 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api import create_app
 from carelink_api.config import Settings
 from carelink_api.extensions import db
-from carelink_api.sessions.ended import EndedSessions
-from carelink_api.sessions.grants import new_sid
-from carelink_api.sessions.packed import fingerprint
-from carelink_api.sessions.reasons import EndReason
 from carelink_api.sessions.runtime import runtime
 from tests.auth_helper import PASSWORD, Auth
 from tests.bench.counts import counted
+from tests.bench.grown import grown_by
 from tests.bench.hospital import settle
 from tests.bench.load import Measured, Requests, get, measure, post
 from tests.conftest import TEST_SETTINGS
@@ -36,7 +30,6 @@ from tests.servers import ApiServer, PostgresServer, SettledServer, ValkeyServer
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 CONNECTIONS = 8
 HASHING = {"password_hash_memory_kib": 19456, "password_hash_iterations": 2}
-THOUSAND = 1000
 LOGOUTS = 20
 """Sessions of each connection to log out of; a user may have no more."""
 LOGINS_BESIDE = 4
@@ -235,25 +228,9 @@ def _add_worker_memory(table: Table) -> None:
         how = "in bulk" if packed else "one by one"
         for count in (10**4, 10**5, 10**6):
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-                grown = alone.submit(_grown_by, count, packed).result()
+                grown = alone.submit(grown_by, count, packed).result()
             row = f"worker MB for {count:,} ended {how}: {grown / 1e6:.1f}"
             table.add_row(row, "", "", "", "", "")
-
-
-def _grown_by(count: int, packed: bool) -> int:
-    ended, process = EndedSessions(), psutil.Process()
-    gc.collect()
-    before = process.memory_info().rss
-    for _ in range(count // THOUSAND):
-        sids = [new_sid() for _ in range(THOUSAND)]
-        if packed:
-            ended.pack([fingerprint(sid) for sid in sids], time.time(), EndReason.REVOKED)
-        else:
-            for sid in sids:
-                ended.add(sid, time.time(), EndReason.REVOKED, ended=True)
-    for _ in ended.tidy() if packed else ():  # as the pulse does between two looks
-        pass
-    return int(process.memory_info().rss - before)
 
 
 if __name__ == "__main__":
