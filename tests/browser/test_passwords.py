@@ -192,3 +192,39 @@ def test_an_administrator_makes_an_account_and_the_code_that_opens_it(
     fill(page, email=email, code=code, new=NEW, again=NEW)
     press(page, "Change it and log in")
     expect(page.locator("#patients")).to_be_visible()
+
+
+def test_an_administrator_changes_an_account_and_its_sessions_end_with_its_type(
+    hospital: Hospital, watched: Watched, new_context: NewContext, complaints: Complaints
+) -> None:
+    complaints.expect("401")
+    administrator, doctor = hospital.create_user("admin"), hospital.create_user("doctor")
+    elsewhere = open_app(new_context())
+    elsewhere.login(doctor)
+    console = watched("/ops/")
+    log_in(console, administrator)
+    console.get_by_role("link", name="Accounts").click()
+    console.get_by_label("Name or e-mail").fill(doctor.email)
+    press(console, "Search")
+    row = console.locator("tbody tr")
+    expect(row).to_have_count(1)
+    row.get_by_role("button", name="Change …").click()
+    dialog = console.get_by_role("dialog")
+    dialog.get_by_label("Why").fill("Married")
+    dialog.get_by_role("button", name="Change").click()
+    expect(dialog).to_contain_text("Nothing is different from before.")
+    dialog.get_by_label("Name", exact=True).fill("Ida Renamed")
+    dialog.get_by_role("button", name="Change").click()
+    expect(dialog).to_contain_text("No session ended.")
+    assert faults_of_access(console) == []
+    dialog.get_by_text("Close", exact=True).click()
+    expect(row).to_contain_text("Ida Renamed")
+    assert elsewhere.call() == 200
+    row.get_by_role("button", name="Change …").click()
+    dialog.get_by_label("User type").select_option("researcher")
+    dialog.get_by_label("Why").fill("Leaves the ward")
+    dialog.get_by_role("button", name="Change").click()
+    expect(dialog).to_contain_text("1 session ended.")
+    dialog.get_by_text("Close", exact=True).click()
+    expect(row).to_contain_text("researcher")
+    assert elsewhere.call()["reason"] == "revoked"

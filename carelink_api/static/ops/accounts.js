@@ -1,4 +1,5 @@
-// Accounts, for administrators: find one, make a code for who has lost the password, let in, keep out.
+// Accounts, for administrators: find, make and change one, make a code for who has lost the password,
+// let in, keep out.
 
 import { dayTime, field, fill, h } from "../ui.js";
 import { carryOut } from "./orders.js";
@@ -106,6 +107,7 @@ function row(board, account, again) {
     h("button", { class: "button button-small", type: "button", "aria-label": `${text} ${account.name}`, on: { click: () => what(board, account).then((done) => done && again()) } }, text);
   const acts = account.administered
     ? [
+        act("Change …", change),
         account.state !== "disabled" && act("Code …", makeCode),
         account.state !== "enabled" && act("Enable …", enable),
         account.state !== "disabled" && act("Disable …", disable),
@@ -181,12 +183,9 @@ const enable = (board, account) =>
 
 /** @param {Console} board */
 async function create(board) {
-  const units = await board.api.get("/api/units/?page_size=200").catch(() => ({ items: [] }));
   const fields = {
     email: field("E-mail", { kind: "email", autocomplete: "off", maxlength: 254, required: true }),
-    name: field("Name", { autocomplete: "off", maxlength: 200, required: true }),
-    user_type: field("User type", { kind: "select", options: TYPES }),
-    unit_id: field("Unit", { kind: "select", options: [["", "None"], ...units.items.map((/** @type {any} */ each) => [String(each.id), each.name])] }),
+    ...person(await unitsOf(board)),
   };
   return carryOut(board, {
     title: "New account",
@@ -194,12 +193,58 @@ async function create(board) {
     method: "POST",
     path: PATH,
     fields,
-    body: () => ({
-      email: fields.email.input.value.trim(),
-      name: fields.name.input.value.trim(),
-      user_type: fields.user_type.input.value,
-      unit_id: Number(fields.unit_id.input.value) || null,
-    }),
+    body: () => ({ email: fields.email.input.value.trim(), ...said(fields) }),
     button: "Create",
   });
 }
+
+/**
+ * Only what was changed is sent: what another administrator has changed meanwhile stays.
+ * @param {Console} board
+ * @param {any} account
+ */
+async function change(board, account) {
+  const fields = person(await unitsOf(board), account);
+  const before = { name: account.name, user_type: account.user_type, unit_id: account.unit?.id ?? null };
+  return carryOut(board, {
+    title: `Change ${account.name}`,
+    words: "Another user type, or a unit with a stricter profile, ends every session of theirs at once.",
+    method: "PATCH",
+    path: `${PATH}${account.id}/`,
+    fields,
+    body: () => Object.fromEntries(Object.entries(said(fields)).filter(([member, value]) => value !== /** @type {any} */ (before)[member])),
+    button: "Change",
+    shown: ({ sessions_ended: ended }) => [h("p", {}, `Changed. ${ended ? `${counted(ended, "session")} ended.` : "No session ended."}`)],
+  });
+}
+
+/**
+ * @param {Console} board
+ * @returns {Promise<[string, string][]>}
+ */
+async function unitsOf(board) {
+  const units = await board.api.get("/api/units/?page_size=200").catch(() => ({ items: [] }));
+  return units.items.map((/** @type {any} */ each) => [String(each.id), each.name]);
+}
+
+/**
+ * @param {[string, string][]} units
+ * @param {any} [account]
+ */
+function person(units, account = {}) {
+  const { unit } = account;
+  /** @type {[string, string][]} */
+  const own = unit && !units.some(([id]) => id === String(unit.id)) ? [[String(unit.id), unit.name]] : [];
+  return {
+    name: field("Name", { value: account.name, autocomplete: "off", maxlength: 200, required: true }),
+    user_type: field("User type", { kind: "select", options: TYPES, value: account.user_type }),
+    unit_id: field("Unit", { kind: "select", options: [["", "None"], ...units, ...own], value: unit ? String(unit.id) : "" }),
+  };
+}
+
+/** @param {ReturnType<typeof person>} fields */
+const said = ({ name, user_type: type, unit_id: unit }) => ({
+  name: name.input.value.trim(),
+  user_type: type.input.value,
+  unit_id: Number(unit.input.value) || null,
+});

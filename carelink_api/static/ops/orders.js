@@ -45,7 +45,9 @@ export async function carryOut(board, order) {
     if (empty[0]) return empty[0].input.focus();
     if (told.length < 3) return why.input.focus();
     fill(place);
-    const sent = { ...order.body?.(), [member]: told, ...(password.input.value ? { password: password.input.value } : {}) };
+    const asked = order.body?.() ?? {};
+    if (order.fields && !Object.keys(asked).length) return fill(place, h("div", { class: "notice" }, h("p", {}, "Nothing is different from before.")));
+    const sent = { ...asked, [member]: told, ...(password.input.value ? { password: password.input.value } : {}) };
     try {
       const answer = await board.api.send(order.method, order.path, sent);
       done = true;
