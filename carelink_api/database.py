@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
+import structlog
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -20,8 +22,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+log = structlog.get_logger(__name__)
 
 SQLITE_BUSY_MS = 5000
 ADDRESS_WITHIN = "carelink_address_within"
@@ -184,6 +189,19 @@ def writing(sql: Session) -> Iterator[Session]:
     except BaseException:
         sql.rollback()
         raise
+
+
+class RequestSession(FlaskSession):
+    """The session of a request, which ends after its answer was made."""
+
+    def close(self) -> None:
+        """Put the connection back. One that breaks at this takes nothing with it: what was to be
+        kept is committed, the server rolls back by itself, and the answer stands.
+        """
+        try:
+            super().close()
+        except DBAPIError as error:
+            log.warning("connection_not_put_back", kind=type(error).__name__)
 
 
 def one_of(sql: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:

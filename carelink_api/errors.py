@@ -20,6 +20,8 @@ from . import metrics
 
 log = structlog.get_logger(__name__)
 
+_READ_ONLY = "25006"
+"""PostgreSQL's SQLSTATE of a server that takes no writes: a replica, before or after a failover."""
 BEARER = 'Bearer realm="carelink"'
 REQUEST_ID = "carelink.request_id"
 """In the WSGI environment: the id under which this request is logged and audited."""
@@ -262,7 +264,7 @@ def _answer_store_down(error: Exception) -> Response:
 
 
 def _answer_database(error: DBAPIError) -> Response:
-    if error.connection_invalidated:
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _READ_ONLY:
         return _answer_store_down(error)
     return _answer_unexpected(error)
 

@@ -1,5 +1,6 @@
 """The servers of a soak: PostgreSQL, Valkey, two workers of Granian and a housekeeper."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ from tests.servers import (
 )
 
 STATIONS_AN_ACCOUNT = 4
+_UNFORESEEN = re.compile(r'.*"unexpected_error"|Application callable raised')
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Site:
         """Return the sessions of which the trail says that a token was shown again."""
         reused = select(AuditEvent.sid).where(AuditEvent.event == "session:reused")
         return {row[0] for row in self._read(reused)}
+
+    def errors(self) -> list[str]:
+        """Return how the workers' log tells of each exception that nobody had foreseen."""
+        told = self.server.log()
+        return [told[found.start() :][:3000] for found in _UNFORESEEN.finditer(told)]
 
     def verify_trail(self) -> int:
         """Run `audit verify`; return its exit code."""

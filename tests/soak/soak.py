@@ -44,6 +44,8 @@ class Outcome:
     uncaught: set[str]
     whole: bool
     """The audit trail verifies."""
+    errors: list[str]
+    """What the workers' logs say of server errors."""
     counts: Counter[str]
     statuses: dict[str, Counter[int]]
     slowest: dict[str, float]
@@ -84,6 +86,7 @@ class Outcome:
             f"False reuse alarms: {len(self.false_alarms)}",
             f"Thefts without an alarm: {len(self.uncaught)}",
             f"Other 5xx: {self.server_errors}",
+            *self.errors[:5],
             f"Audit trail whole: {self.whole}",
             f"Memory: {self.growth()}",
         ])  # fmt: skip
@@ -137,5 +140,6 @@ def _judge(
     }
     return Outcome(
         ledger.lost, ledger.let_in, alarms - stolen, unexpected, stolen - alarms,
-        site.verify_trail() == 0, ledger.counts, seen.statuses, seen.slowest, faults.times, memory,
+        site.verify_trail() == 0, site.errors(), ledger.counts, seen.statuses, seen.slowest,
+        faults.times, memory,
     )  # fmt: skip
