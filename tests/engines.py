@@ -1,15 +1,21 @@
-"""Statements that are compiled once for each test process, not once for each application.
+"""Statements that are compiled once for each test process, not once for each application; and a
+database whose clock goes along where a test moves the time.
 
 An engine keeps what it has compiled for itself and for its own dialect. A test has engines of its
 own, so that every test would compile every statement again: a sixth of all its time.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import time_machine
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
+from carelink_api.database_clock import ASK
 from carelink_api.extensions import db
 
 _compiled: dict[Any, Any] = {}
@@ -35,3 +41,26 @@ def _hash_of_the_kind(one: DefaultDialect) -> int:
 # The dialect is part of a compiled statement's key; ours differ in nothing that SQL shows.
 DefaultDialect.__eq__ = _is_of_one_kind  # type: ignore[method-assign]
 DefaultDialect.__hash__ = _hash_of_the_kind  # type: ignore[method-assign]
+
+
+@event.listens_for(Engine, "before_cursor_execute", retval=True)
+def _ask_a_moved_clock(
+    connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any
+) -> tuple[str, Any]:
+    if _moves and statement == ASK.text and time_machine.escape_hatch.is_travelling():
+        ahead = time.time() - time_machine.escape_hatch.time.time()
+        statement = f"{ASK.text} + make_interval(secs => {ahead})"
+    return statement, parameters
+
+
+_moves: list[bool] = [True]
+
+
+@contextmanager
+def clock_that_stays() -> Iterator[None]:
+    """Let the database keep the real time meanwhile, whatever the test's own is."""
+    _moves.clear()
+    try:
+        yield
+    finally:
+        _moves.append(True)

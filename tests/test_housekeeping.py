@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import redis
+import time_machine
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import insert, select, text, update
@@ -17,9 +18,10 @@ from carelink_api import clock
 from carelink_api.audit.models import AuditEvent
 from carelink_api.database import writing
 from carelink_api.extensions import db, settings
-from carelink_api.housekeeping.keeper import Chores, Housekeeper, run
+from carelink_api.housekeeping.keeper import Chores, Housekeeper
 from carelink_api.housekeeping.ledger import oldest_unpublished, read_late
 from carelink_api.housekeeping.models import ChoreRow
+from carelink_api.housekeeping.running import run
 from carelink_api.housekeeping.schedule import LEASE, Chore, intervals
 from carelink_api.sessions.changes import take_change_number
 from carelink_api.sessions.denylist import session_key
@@ -27,6 +29,7 @@ from carelink_api.sessions.models import Session
 from carelink_api.stopping import StopFlag
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
+from tests.engines import clock_that_stays
 from tests.processes import wait_for
 from tests.servers import ValkeyServer
 from tests.sessions.helpers import insert_sessions, parts
@@ -391,3 +394,64 @@ def test_one_round_by_hand_fails_where_redis_takes_nothing(
 
     assert result.exit_code == 1
     assert "Redis does not take" in result.stderr
+
+
+POSTGRESQL = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR])
+def test_while_its_clock_and_the_database_s_are_apart_nothing_ends_by_time(
+    ahead: timedelta,
+    keeper: Housekeeper,
+    sql: Sql,
+    user_id: int,
+) -> None:
+    now = clock.now()
+    [over] = insert_sessions(sql, user_id, 1, now, expires_at=now - 2 * HOUR)
+    [alive] = insert_sessions(sql, user_id, 1, now, expires_at=now + HOUR / 2)
+    with clock_that_stays(), time_machine.travel(now + ahead), capture_logs() as logged:
+        for _ in range(2):
+            done = tidy(keeper)
+            assert (done.expired, done.more) == (0, False)
+            assert done.clock_off is not None
+            assert abs(done.clock_off - HOUR) < MINUTE
+        assert late(sql, clock.now()) >= {Chore.EXPIRE, Chore.PRUNE, Chore.FORGET}
+    assert [entry["event"] for entry in logged].count("clock_off") == 1
+    assert [ending(sql, sid)[1] for sid in (over, alive)] == [False, False]
+    done = tidy(keeper)
+    assert (done.expired, done.clock_off) == (1, None)
+    assert [ending(sql, sid)[1] for sid in (over, alive)] == [True, False]
+
+
+@POSTGRESQL
+def test_a_clock_that_is_a_little_off_is_tolerated(
+    keeper: Housekeeper, sql: Sql, user_id: int
+) -> None:
+    insert_sessions(sql, user_id, 1, clock.now(), expires_at=clock.now() - HOUR)
+    with clock_that_stays(), time_machine.travel(clock.now() + 2 * SECOND):
+        done = tidy(keeper)
+    assert (done.expired, done.clock_off) == (1, None)
+
+
+@POSTGRESQL
+def test_an_end_that_lies_ahead_is_not_published_by_a_clock_that_is_ahead(
+    keeper: Housekeeper, sql: Sql, user_id: int, redis_client: redis.Redis
+) -> None:
+    now = clock.now()
+    [over] = insert_sessions(sql, user_id, 1, now, refuse_from=now - MINUTE)
+    [ahead] = insert_sessions(sql, user_id, 1, now, refuse_from=now + HOUR / 2)
+    with writing(sql):
+        sql.execute(update(Session).values(change_number=take_change_number(sql)))
+    with clock_that_stays(), time_machine.travel(now + HOUR):
+        assert tidy(keeper).redis_knows
+        assert tidy(keeper).redis_knows
+    assert (listed(redis_client, over), listed(redis_client, ahead)) == (True, False)
+
+
+@POSTGRESQL
+def test_one_round_by_hand_fails_where_the_clock_is_off(runner: FlaskCliRunner) -> None:
+    with clock_that_stays(), time_machine.travel(clock.now() + HOUR):
+        result = runner.invoke(args=["housekeep", "--once"])
+    assert result.exit_code == 1
+    assert "clock and the database's are 3600 s apart: nothing was ended" in result.output

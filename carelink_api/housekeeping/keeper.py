@@ -11,7 +11,7 @@ and a block is sealed once, by its number. Whoever is killed leaves a chore to b
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import delete, select
@@ -34,14 +34,13 @@ from ..sessions.ending import MAX_BATCH
 from ..sessions.models import Session
 from ..sessions.publishing import Comparison, DenylistRefused, Publisher, forgotten_ends
 from ..sessions.runtime import Runtime
-from ..stopping import StopFlag
+from .clock_watch import ClockWatch
 from .expiring import ACTOR, end_forgotten, end_overdue
 from .ledger import Ledger, read_turns
-from .schedule import SHARED, Chore, Turn
+from .schedule import BY_TIME, SHARED, Chore, Turn
 
 log = structlog.get_logger(__name__)
 
-TICK_SECONDS = 1.0
 _EXPIRE_BATCHES = 3
 _COMPARE_BATCHES = 20
 """Pieces of about half a second each, of a thousand rows a batch."""
@@ -70,6 +69,8 @@ class Chores:
     """Audit events, both."""
     more: bool = False
     """Something is left that is due now."""
+    clock_off: timedelta | None = None
+    """The clocks are so far apart that nothing was ended or removed by time."""
 
 
 class Housekeeper:
@@ -90,6 +91,7 @@ class Housekeeper:
             self._settings.audit_checkpoint_file,
         )
         self._watchman = Watchman(ACTOR)
+        self._clocks = ClockWatch()
         self._shipper = Shipper(
             self._settings.audit_ship_url, self._settings.audit_ship_token.get_secret_value()
         )
@@ -125,6 +127,7 @@ class Housekeeper:
         failure: SQLAlchemyError | None = None
         try:
             turns = read_turns(sql)
+            self._clocks.look(sql)
             for chore in self._ledger.every:
                 try:
                     done[chore] = self._piece(sql, chore, turns.get(chore, Turn()), now)
@@ -149,9 +152,12 @@ class Housekeeper:
             done[Chore.SEAL].count,
             done[Chore.PRUNE].count,
             any(each.more for each in done.values()),
+            self._clocks.off,
         )
 
     def _piece(self, sql: Sql, chore: Chore, turn: Turn, now: datetime) -> Done:
+        if chore in BY_TIME and self._clocks.off is not None:
+            return Done(succeeded=False)
         if chore not in SHARED:
             began_at = clock.monotonic()
             done = self._chores[chore](sql, now)
@@ -190,13 +196,14 @@ class Housekeeper:
         return Done(*end_overdue(sql, self._settings, now, _EXPIRE_BATCHES))
 
     def _publish(self, sql: Sql, now: datetime) -> Done:
+        now = self._clocks.earlier(now)  # an end that lies ahead would be refused too early
         self._end_again(sql, now)
         return Done(succeeded=self._publisher.catch_up(sql.connection(), now))
 
     def _compare(self, sql: Sql, now: datetime) -> Done:
         """Go on with a comparison, or begin one, on a connection of its own: it reads for long."""
         if self._comparison is None:
-            self._comparison = Comparison(db.engine, self._denylist, now)
+            self._comparison = Comparison(db.engine, self._denylist, self._clocks.earlier(now))
         try:
             more = self._comparison.go_on(_COMPARE_BATCHES)
         except DenylistRefused:
@@ -270,29 +277,3 @@ class Housekeeper:
         if ended:
             log.error("database_had_forgotten", sessions=ended)
         self._ended_again += ended
-
-
-def run(parts: Runtime, stopping: StopFlag) -> None:
-    """Do a round each second until `stopping` is set; one after the other while there is more."""
-    keeper = Housekeeper(parts)
-    more = False
-    while not stopping.wait(0.0 if more else TICK_SECONDS):
-        more = _one_round(keeper)
-
-
-def _one_round(keeper: Housekeeper) -> bool:
-    sql = db.session()
-    try:
-        chores = keeper.round(sql, clock.now())
-    except SQLAlchemyError as error:  # the next round tries again; nothing is lost meanwhile
-        sql.rollback()
-        log.warning("housekeeping_failed", kind=type(error).__name__)
-        return False
-    if chores.expired or chores.pruned or not chores.redis_knows:
-        log.info(
-            "housekeeping",
-            expired=chores.expired,
-            redis_knows=chores.redis_knows,
-            pruned=chores.pruned,
-        )
-    return chores.more

@@ -28,6 +28,8 @@ class Chore(StrEnum):
 SHARED = frozenset({Chore.COMPARE, Chore.SEAL, Chore.SHIP, Chore.PRUNE, Chore.FORGET})
 """Done by one housekeeper at a time: to do them twice would cost twice. The others cost nothing
 where nothing is to be done, and each housekeeper does them in each round."""
+BY_TIME = frozenset({Chore.EXPIRE, Chore.PRUNE, Chore.FORGET})
+"""End or remove what only its time has ended: not by a clock that nobody else shares."""
 LEASE = timedelta(seconds=60)
 """Whoever has not gone on for so long is dead, and another takes over; a piece takes seconds."""
 LEAST_LATE = timedelta(minutes=2)

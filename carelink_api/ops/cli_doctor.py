@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session as Sql
 
 from .. import clock
 from ..config import Settings
+from ..database_clock import database_clock
 from ..extensions import db, settings
 from ..housekeeping.ledger import read_late
 from ..redis_client import primaries
@@ -25,7 +26,7 @@ from .findings import Finding, State
 from .health import check_database as look_at_database
 from .output import as_json_option, plain_failures, show, tell
 from .redis_facts import hears_itself, nodes, patient_denylist
-from .store_clocks import database_clock, redis_clocks
+from .store_clocks import redis_clocks
 
 _COLUMNS = ["check", "state", "found"]
 _POSTGRES_FACTS = text(

@@ -7,7 +7,8 @@ from flask.cli import with_appcontext
 
 from .. import clock
 from ..extensions import db
-from ..housekeeping.keeper import Housekeeper, run
+from ..housekeeping.keeper import Housekeeper
+from ..housekeeping.running import run
 from ..sessions.runtime import runtime
 from ..stopping import StopFlag
 from .output import plain_failures
@@ -45,3 +46,8 @@ def _do_once() -> None:
         )
     if not rounds[-1].redis_knows:
         raise click.ClickException("Redis does not take what it should hold; try again later.")
+    if (off := rounds[-1].clock_off) is not None:
+        raise click.ClickException(
+            f"This machine's clock and the database's are {off.total_seconds():.0f} s apart: "
+            "nothing was ended or removed by time. Let NTP set both."
+        )

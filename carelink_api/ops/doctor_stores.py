@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..config import Settings
+from ..database_clock import ClockReading
 from ..housekeeping.schedule import Chore
 from .findings import Finding, fine, unsafe, unsafe_in_production, warn
 from .redis_facts import Facts, product
@@ -25,20 +26,6 @@ class DatabaseFacts:
     is_replica: bool = False
     plain_network: bool = False
     """Reached over a network, not on the loopback, without TLS."""
-
-
-@dataclass(frozen=True)
-class ClockReading:
-    """A server's clock, and ours before and after it was asked."""
-
-    before: datetime
-    told: datetime
-    after: datetime
-
-    @property
-    def skew(self) -> timedelta:
-        """How far it is off at the least: the answer took time, which is nobody's fault."""
-        return max(self.before - self.told, self.told - self.after, timedelta(0))
 
 
 def database_silent() -> Finding:
@@ -89,7 +76,7 @@ def check_housekeeper(late: Mapping[Chore, datetime | None]) -> Finding:
         f"Late, with when it was done last: {', '.join(told)}.",
         "Nobody expires sessions, writes to Redis what it has missed, or seals the audit trail.",
         "Run `flask --app wsgi housekeep`, always, once or more. If it runs, its log says what "
-        "fails.",
+        "fails, or that its clock is off (`clock_off`).",
     )
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Sql
 
 from .. import clock
 from ..config import Settings
+from ..database_clock import ClockReading, database_clock
 from ..redis_client import STORE_ERRORS, Client
-from .doctor_stores import ClockReading, is_beyond_leeway
+from .doctor_stores import is_beyond_leeway
 from .redis_facts import times
 
 log = structlog.get_logger(__name__)
@@ -25,15 +25,6 @@ class ClockCheck:
     database_seconds: float | None = None
     redis_seconds: float | None = None
     """Of the node that is off most."""
-
-
-def database_clock(sql: Sql) -> ClockReading | None:
-    """Ask the database; None for SQLite, which has no clock of its own. Raises SQLAlchemyError."""
-    if sql.get_bind().dialect.name == "sqlite":
-        return None
-    before = clock.now()
-    told = sql.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return ClockReading(before, told, clock.now())
 
 
 def redis_clocks(client: Client) -> dict[str, ClockReading]:

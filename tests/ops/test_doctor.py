@@ -14,6 +14,7 @@ import carelink_api
 from carelink_api.ops.doctor_acl import NEEDED
 from tests.auth_helper import Auth
 from tests.conftest import PRODUCTION, MakeApp, Travel
+from tests.engines import clock_that_stays
 from tests.ops.commands import NO_DATABASES, NO_REDIS, sqlite_only
 from tests.servers import PostgresServer, ValkeyServer
 
@@ -90,8 +91,9 @@ def test_a_database_that_was_never_migrated_is_unsafe(make_app: MakeApp, tmp_pat
 
 
 def test_a_clock_that_is_off_is_found(runner: FlaskCliRunner, travel: Travel, store: str) -> None:
-    travel(60)  # ours: the servers keep the real time
-    code, states = told(runner)
+    with clock_that_stays():
+        travel(60)  # ours: the servers keep the real time
+        code, states = told(runner)
     assert (code, states["clock of redis"]) == (1, "unsafe")
     assert states.get("clock of the database", "unsafe") == "unsafe"
 

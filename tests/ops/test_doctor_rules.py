@@ -10,11 +10,12 @@ import pytest
 
 from carelink_api.auth.key_rules import KeyState
 from carelink_api.config import Settings
+from carelink_api.database_clock import ClockReading
 from carelink_api.ops import doctor, doctor_keys, doctor_stores
 from carelink_api.ops.doctor_acl import AclFacts, check_acl
 from carelink_api.ops.doctor_files import check_files
 from carelink_api.ops.doctor_ring import RingFacts, check_ring
-from carelink_api.ops.doctor_stores import ClockReading, DatabaseFacts
+from carelink_api.ops.doctor_stores import DatabaseFacts
 from carelink_api.ops.findings import Finding, State
 from tests.auth.pairs import ed25519_pair, key_file, private_pem, public_pem, rsa_pair
 
