@@ -47,8 +47,8 @@ def ring_of(rows: Sequence[KeyRow], seal: KeySeal, present: KeyRing) -> KeyRing:
     """Return the ring that the rows describe.
 
     What the present ring holds need not be opened again: a worker that still has the former secret
-    goes on after `keys rewrap`. Where it cannot open the key that signs, it goes on signing with
-    the present one, for as long as that one verifies.
+    goes on after `keys rewrap`. Where it cannot open the key that signs, or has only its public
+    half, it goes on signing with the present one, for as long as that one verifies.
     """
     keys: dict[str, Key] = {}
     unreadable: list[str] = []
@@ -60,7 +60,8 @@ def ring_of(rows: Sequence[KeyRow], seal: KeySeal, present: KeyRing) -> KeyRing:
             unreadable.append(row.kid)
             continue
         keys[row.kid] = key
-        signing = row.kid if row.state is KeyState.SIGNING else signing
+        if row.state is KeyState.SIGNING and key.signing is not None:
+            signing = row.kid
     if signing is None and present.can_sign and present.signing.kid in keys:
         signing = present.signing.kid
     signer = keys.pop(signing) if signing else None
@@ -91,6 +92,8 @@ class RingKeeper:
         self._rows: tuple[KeyRow, ...] | None = None
         self.unreadable: frozenset[str] = frozenset()
         """Names of the keys that hold and that this worker cannot open."""
+        self.powerless: frozenset[str] = frozenset()
+        """Names of those that are to sign, by their rows, and are only public halves."""
 
     @property
     def has_read(self) -> bool:
@@ -104,7 +107,9 @@ class RingKeeper:
         if _went_back(before or (), rows):
             log.error("keys_went_back")
         ring = ring_of(rows, self._seal, self._ring) if rows else self._configured
-        self._rows, self.unreadable = rows, ring.unreadable
+        self._rows, self.unreadable, self.powerless = rows, ring.unreadable, _powerless(rows, ring)
+        if self.powerless:
+            log.error("keys_cannot_sign", kids=sorted(self.powerless))
         if ring.unreadable:
             log.error("keys_not_opened", kids=sorted(ring.unreadable))
             if not list(ring) and self._ring.can_sign:
@@ -124,6 +129,12 @@ class RingKeeper:
                 f"({', '.join(sorted(self.unreadable))}): set the secret that sealed them, or list "
                 "it in CARELINK_JWT_VERIFYING_SECRETS and run `flask --app wsgi keys rewrap`."
             )
+
+
+def _powerless(rows: Sequence[KeyRow], ring: KeyRing) -> frozenset[str]:
+    """Return which rows say of a public half that it signs: whoever wrote that was not us."""
+    to_sign = (ring.get(row.kid) for row in rows if row.state is KeyState.SIGNING)
+    return frozenset(key.kid for key in to_sign if key is not None and key.signing is None)
 
 
 def _went_back(before: Sequence[KeyRow], rows: Sequence[KeyRow]) -> bool:

@@ -106,21 +106,24 @@ def signs_from(row: SigningKey) -> datetime:
 def promote(sql: Sql, settings: Settings, kid: str, by: Actor, *, at_once: bool) -> str:
     """Let a listed key sign from now on; return the name of the one that did. Raises KeyRefused.
 
-    `at_once` does not wait for other services, only for our own workers.
+    `at_once` does not wait for other services, only for our own workers. Rows that somebody has
+    made to sign beside it, or none that does, are set right by this.
     """
     with writing(sql):
         take_key_change(sql)
         row = find(sql, kid)
-        if row.state is KeyState.SIGNING:
+        signing = [each for each in all_keys(sql) if each.state is KeyState.SIGNING]
+        if signing == [row]:
             raise KeyRefused(f"{kid} signs already.")
         _refuse_early(row, by.now, at_once=at_once)
         if _opened(row, KeySeal.from_settings(settings)).signing is None:
             raise KeyRefused(f"Of {kid} only the public half is here, which cannot sign.")
-        former = next(each for each in all_keys(sql) if each.state is KeyState.SIGNING)
-        former.stopped_at = by.now
+        for each in signing:
+            each.stopped_at = by.now
         row.promoted_at, row.stopped_at = row.promoted_at or by.now, None
-        _audit(sql, Event.KEY_PROMOTED, by, kid=kid, former=former.kid, at_once=at_once)
-        return former.kid
+        former = ", ".join(each.kid for each in signing if each is not row) or "none"
+        _audit(sql, Event.KEY_PROMOTED, by, kid=kid, former=former, at_once=at_once)
+        return former
 
 
 def _refuse_early(row: SigningKey, now: datetime, *, at_once: bool) -> None:

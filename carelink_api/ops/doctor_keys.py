@@ -1,5 +1,7 @@
 """The doctor's rules on what signs and verifies tokens. They read the files that settings name."""
 
+from collections.abc import Iterable
+
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from ..auth import pem
@@ -44,24 +46,32 @@ def check_keys(settings: Settings) -> Finding:
 
 
 def check_key_length(settings: Settings) -> Finding:
-    """Judge the shortest RSA key of the ring."""
-    name = "length of keys"
-    keys = [key.verifying for key in _ring(settings)]
-    sizes = [key.key_size for key in keys if isinstance(key, RSAPublicKey)]
-    if min(sizes, default=pem.LASTING_RSA_BITS) >= pem.LASTING_RSA_BITS:
+    """Judge the shortest RSA key that settings name."""
+    return judge_length("length of keys in the settings", shortest_rsa(_ring(settings)))
+
+
+def shortest_rsa(keys: Iterable[Key]) -> int | None:
+    """Return the bits of the shortest RSA key; None where there is none."""
+    verifying = (key.verifying for key in keys)
+    return min((key.key_size for key in verifying if isinstance(key, RSAPublicKey)), default=None)
+
+
+def judge_length(name: str, rsa_bits: int | None) -> Finding:
+    """Judge a ring by its shortest RSA key."""
+    if rsa_bits is None or rsa_bits >= pem.LASTING_RSA_BITS:
         return fine(name, "good beyond 2030")
     return warn(
         name,
-        f"An RSA key of {min(sizes)} bits.",
+        f"An RSA key of {rsa_bits} bits.",
         f"It is good until 2030; {pem.LASTING_RSA_BITS} bits are asked for after that "
         "(NIST SP 800-57).",
-        "Move to CARELINK_JWT_ALGORITHM=EdDSA, which also signs faster (docs/operations.md).",
+        "Move to EdDSA, which also signs faster (docs/operations.md, Keys).",
     )
 
 
 def check_old_secrets(settings: Settings) -> Finding:
     """Judge whether a shared secret still makes tokens beside a key pair."""
-    name = "old secrets"
+    name = "old secrets in the settings"
     if settings.jwt_algorithm == "HS256" or not settings.jwt_verifying_secrets:
         return fine(name, "none beside a key pair")
     return warn(

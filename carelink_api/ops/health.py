@@ -49,10 +49,14 @@ class PulseCheck:
 
 @dataclass(frozen=True)
 class KeysCheck:
-    """Whether this worker has read which keys hold, and can open them."""
+    """Whether this worker has read which keys hold, can open them, and sign with the one that is
+    to sign.
+    """
 
     ok: bool = True
     unreadable: int = 0
+    powerless: int = 0
+    """Keys that are to sign, and of which only the public half is here."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,8 @@ def _node_warnings(facts: Facts, attested: Sequence[str]) -> Iterator[str]:
 def check_keys() -> KeysCheck:
     """Return whether this worker knows the keys that hold."""
     keeper = cast(RingKeeper, current_app.extensions[KEYS])
-    return KeysCheck(keeper.has_read and not keeper.unreadable, len(keeper.unreadable))
+    bad = keeper.unreadable | keeper.powerless
+    return KeysCheck(keeper.has_read and not bad, len(keeper.unreadable), len(keeper.powerless))
 
 
 def check_housekeeper(sql: Sql) -> HousekeeperCheck:

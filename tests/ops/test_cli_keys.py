@@ -9,9 +9,10 @@ import jwt as pyjwt
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session as Sql
 
+from carelink_api import clock
 from carelink_api.auth.key_models import SigningKey
 from carelink_api.config import UnsafeSettings
 from carelink_api.ops.starting import refuse_unsafe
@@ -368,3 +369,39 @@ def test_a_changed_row_opens_no_door_and_its_tokens_are_not_called_foreign(
     assert Auth(make_app()).me(pair["access"]).status_code == 503
     beat(app)
     assert auth.me(pair["access"]).status_code == 200  # whoever held it before still does
+
+
+def test_a_row_that_lets_a_public_half_sign_stops_nobody_and_is_told(
+    app: Flask, auth: Auth, pair: dict[str, Any], make_app: MakeApp, runner: FlaskCliRunner,
+    sql: Sql, tmp_path: Path, travel: Travel,
+) -> None:  # fmt: skip
+    secret = kid_of(pair["access"])
+    half = key_file(tmp_path / "half.pem", public_pem(rsa_pair()))
+    configured = make_app(jwt_verifying_keys=[half])
+    first = done_json(configured.test_cli_runner(), "keys", "add", "--algorithm", "EdDSA")
+    public = next(kid for kid in first["taken_over"] if kid != secret)
+    beat(app)
+    for kid, stopped in ((secret, clock.now()), (public, None)):
+        sql.execute(update(SigningKey).where(SigningKey.kid == kid).values(stopped_at=stopped))
+    sql.execute(text("UPDATE change_counter SET key_change = key_change + 1"))
+    sql.commit()
+    beat(app)
+    pair = refreshed(auth, pair)
+    assert kid_of(pair["access"]) == secret  # the last good one goes on
+    assert auth.me(pair["access"]).status_code == 200
+    ready = auth.get("/health/ready/").get_json()
+    assert ready["checks"]["keys"] == {"ok": False, "unreadable": 0, "powerless": 1}
+    doctor = runner.invoke(args=["doctor", "--json"])
+    assert doctor.exit_code == 1
+    found = {each["check"]: each["state"] for each in json.loads(doctor.stdout)["checks"]}
+    assert (found["key that signs"], found["length of keys"]) == ("unsafe", "warn")
+    newcomer = make_app()
+    beat(newcomer)
+    assert Auth(newcomer).me(pair["access"]).status_code == 200
+    assert Auth(newcomer).refresh(pair["refresh"]).status_code == 503
+    travel(2)
+    done(runner, "keys", "promote", secret)
+    beat(app, newcomer)
+    assert kid_of(refreshed(Auth(newcomer), pair)["access"]) == secret
+    assert states(runner)[public] == "verifying"
+    assert auth.get("/health/ready/").get_json()["checks"]["keys"]["ok"]

@@ -133,8 +133,8 @@ def test_a_short_key_and_a_secret_left_behind_are_warnings(tmp_path: Path) -> No
     settings = given(**ring, jwt_verifying_secrets=["q8Xw2-nR5tB7yK1mC4vZ6jH9sL3pF0dG"])
     told = judged(doctor.check_settings(settings))
     assert {name for name, state in told.items() if state is WARN} == {
-        "length of keys",
-        "old secrets",
+        "length of keys in the settings",
+        "old secrets in the settings",
     }
     assert UNSAFE not in told.values()
 
@@ -226,6 +226,12 @@ def ring(**changes: Any) -> RingFacts:
         ({"signs_since": NOW - timedelta(days=366)}, {}, "age of the signing key", WARN),
         ({"unopened": ["kid"]}, {}, "seals of keys", UNSAFE),
         ({"to_retire": ["kid"]}, {}, "keys to retire", WARN),
+        ({"powerless": ["kid"]}, {}, "key that signs", UNSAFE),
+        ({"states": [KeyState.VERIFYING]}, {}, "key that signs", UNSAFE),
+        ({"states": [KeyState.SIGNING] * 2}, {}, "key that signs", UNSAFE),
+        ({"old_secrets": ["kid"]}, {}, "old secrets", WARN),
+        ({"rsa_bits": 2048}, {}, "length of keys", WARN),
+        ({"rsa_bits": 3072}, {}, None, OK),
         ({}, {"jwt_verifying_keys": ["/run/old.pem"]}, "ring", WARN),
         ({"states": [], "signs_since": None}, {"jwt_verifying_keys": ["/run/a.pem"]}, None, OK),
     ],
