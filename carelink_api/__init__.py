@@ -42,6 +42,7 @@ from .sessions.activity import ActivityLog, ActivityThread
 from .sessions.denylist import Denylist
 from .sessions.guard import Guard
 from .sessions.listening import Hearing, ListenerThread
+from .sessions.probing import ProbeThread
 from .sessions.pulse import Pulse, PulseThread
 from .sessions.runtime import EXTENSION as RUNTIME
 from .sessions.runtime import Runtime
@@ -117,11 +118,8 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable
     off_request = background_engine(settings.sqlalchemy_database_uri)
     activity, refusals = ActivityLog(off_request), RefusalCounts(off_request)
 
-    def on_tick() -> None:
-        denylist.probe()
-        refusals.flush(clock.now())
-
-    beating, writing = PulseThread(pulse), ActivityThread(activity, on_tick)
+    beating, probing = PulseThread(pulse), ProbeThread(denylist)
+    writing = ActivityThread(activity, lambda: refusals.flush(clock.now()))
     hearing = Hearing(pulse) if settings.denylist_check == "memory" else None
     look = beating.look if background else pulse.beat
     tokens.follow(lambda: pulse.is_fresh() or look())
@@ -144,4 +142,4 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable
     )
     throttles.init_app(app, settings, client, auth_blueprint.name)
     ears = [ListenerThread(client, hearing).ensure_running] if hearing is not None else []
-    return beating.ensure_running, writing.ensure_running, *ears
+    return beating.ensure_running, probing.ensure_running, writing.ensure_running, *ears

@@ -24,7 +24,7 @@ from tests.engines import share_compiled_statements
 from tests.order import pytest_collection_finish as pytest_collection_finish
 from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.patience import wait_for_redis, wait_for_slow_transactions
-from tests.servers import ApiServer, PostgresServer, ValkeyServer
+from tests.servers import ApiServer, PostgresServer, SettledServer, ValkeyServer
 from tests.stores import PostgresStore, SqliteStore, Store
 from tests.tracing import pytest_runtest_protocol as pytest_runtest_protocol
 
@@ -37,7 +37,9 @@ TEST_SETTINGS: dict[str, Any] = {
     "password_hash_memory_kib": 64,
     "password_hash_iterations": 1,
     "ratelimit_enabled": False,
+    "denylist_check": os.environ.get("CHECK", "memory"),
 }
+"""`CHECK=redis make test` runs everything where Redis is asked with every request."""
 PRODUCTION: dict[str, Any] = {
     "env": "production",
     "password_hash_memory_kib": 19456,
@@ -238,7 +240,7 @@ def api_server(make_settings: MakeSettings) -> Iterator[MakeServer]:
 
     def start(*, workers: int = 2, blocking_threads: int = 16, **overrides: Any) -> ApiServer:
         env = environment(make_settings(**overrides))
-        server = ApiServer(env, workers=workers, blocking_threads=blocking_threads)
+        server = SettledServer(env, workers=workers, blocking_threads=blocking_threads)
         started.append(server)
         server.start()
         return server

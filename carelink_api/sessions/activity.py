@@ -155,11 +155,11 @@ _RAISE = (
 
 
 class ActivityThread:
-    """Writes what is due, and lets the denylist's breaker close: never on a request's path."""
+    """Writes what is due, and what somebody else has to write: never on a request's path."""
 
-    def __init__(self, activity: ActivityLog, probe: Callable[[], None]) -> None:
+    def __init__(self, activity: ActivityLog, write_more: Callable[[], object]) -> None:
         self._activity = activity
-        self._probe = probe
+        self._write_more = write_more
         self._daemon = DaemonThread("activity", self._run)
         self.ensure_running = self._daemon.ensure_running
 
@@ -169,7 +169,7 @@ class ActivityThread:
             self._activity.wanted.wait(_TICK_SECONDS)
             self._activity.wanted.clear()
             try:
-                self._probe()
+                self._write_more()
                 written = self._activity.flush(clock.wall())
             except Exception:  # the thread must outlive whatever a driver throws
                 log.exception("activity_crashed")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
 from carelink_api.clinical.models import Patient
+from carelink_api.database import writing
 from carelink_api.extensions import db
 from tests.auth_helper import Account
 from tests.browser.harness import Hospital
@@ -82,9 +83,8 @@ class Unit:
     def account_of(self, place: int) -> Account:
         """Make an account for one of the patients."""
         account = self.hospital.create_user("patient", name=NAMES[place])
-        with self.hospital.app.app_context(), Sql(db.engine) as sql:
+        with self.hospital.app.app_context(), writing(db.session()) as sql:
             sql.get_one(Patient, self.patient_ids[place]).user_id = account.id
-            sql.commit()
         return account
 
     def rows(self, kind: Any, *which: ColumnElement[bool]) -> Sequence[Any]:

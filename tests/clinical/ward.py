@@ -20,6 +20,7 @@ from carelink_api.clinical.record_models import (
     Observation,
     PatientOwner,
 )
+from carelink_api.database import writing
 from carelink_api.extensions import db
 from carelink_api.shifts.models import Shift
 from tests.auth_helper import Account, Auth
@@ -105,10 +106,8 @@ class Ward:
 
     def handoff(self, patient_id: int, by: Account, **columns: Any) -> int:
         """Return the id of a handoff by the patient's owner, whom it makes so."""
-        with Sql(self._engine) as sql:
-            owner = PatientOwner(patient_id=patient_id, user_id=by.id, since=clock.now())
-            sql.merge(owner)
-            sql.commit()
+        with Sql(self._engine) as sql, writing(sql):
+            sql.merge(PatientOwner(patient_id=patient_id, user_id=by.id, since=clock.now()))
         sbar = dict.fromkeys(("situation", "background", "assessment", "recommendation"), "Stable")
         values = {"given_by_id": by.id, "given_at": clock.now()} | sbar
         return self._add(Handoff(patient_id=patient_id, **(values | columns)))

@@ -9,7 +9,7 @@ import pytest
 
 from carelink_api.config import Settings
 from tests.conftest import TEST_SETTINGS, environment, migrate
-from tests.servers import ROOT, ApiServer, PostgresServer, ValkeyServer
+from tests.servers import ROOT, ApiServer, PostgresServer, SettledServer, ValkeyServer
 
 Housekeep = Callable[[ApiServer], None]
 
@@ -53,7 +53,7 @@ def own_settings(
 @pytest.fixture
 def own_server(own_settings: Settings) -> Iterator[ApiServer]:
     """Two workers on the stores that this test may break."""
-    with ApiServer(environment(own_settings), workers=2) as server:
+    with SettledServer(environment(own_settings), workers=2) as server:
         yield server
 
 

@@ -245,9 +245,9 @@ def test_what_was_written_long_ago_is_forgotten(
 
 
 class EndingActivityThread(ActivityThread):
-    """A thread that ends with the test, at its next probe."""
+    """A thread that ends with the test, at its next turn."""
 
-    probes = 0
+    turns = 0
     over = False
 
     def __init__(self, activity: ActivityLog) -> None:
@@ -255,7 +255,7 @@ class EndingActivityThread(ActivityThread):
         self.ended = False
 
     def _count(self) -> None:
-        self.probes += 1
+        self.turns += 1
         if self.over:
             raise SystemExit
 
@@ -265,14 +265,14 @@ class EndingActivityThread(ActivityThread):
         self.ended = True
 
 
-def test_the_thread_writes_what_is_wanted_and_probes_the_denylist(
+def test_the_thread_writes_what_is_wanted_and_what_else_there_is(
     log: ActivityLog, sql: Sql, sids: list[str], start: float
 ) -> None:
     thread = EndingActivityThread(log)
     thread.ensure_running()
     log.note(sids[0], 1, start, active=True)
     wait_for(lambda: row_of(sql, sids[0]).used_generation == 1, "the receipt")
-    assert thread.probes > 0
+    assert thread.turns > 0
     thread.over = True
     log.wanted.set()
     wait_for(lambda: thread.ended, "the thread")

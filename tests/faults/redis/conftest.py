@@ -1,6 +1,5 @@
 """Two workers on a Redis that a module breaks, and the crowd that works on them meanwhile."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,8 +17,6 @@ from tests.faults.crowd import HEALTHY, Crowd
 from tests.faults.rows import PROPERTY, Row
 from tests.servers import ApiServer, PostgresServer, SettledServer
 
-CHECK = os.environ.get("CHECK", "memory")
-"""`redis` to see the same faults where Redis is asked with every request."""
 Load = Callable[[str], AbstractContextManager[Crowd]]
 
 
@@ -39,7 +36,7 @@ def place(store: str, redis_url: str, postgres: PostgresServer, folder: Path) ->
     url = postgres.create_database(f"faults_{uuid.uuid4().hex[:8]}")
     migrate(url)
     stores = {"sqlalchemy_database_uri": url, "redis_url": redis_url}
-    shape = {"ratelimit_enabled": True, "trusted_proxies": 1, "denylist_check": CHECK}
+    shape = {"ratelimit_enabled": True, "trusted_proxies": 1}
     settings = Settings.load(folder, **(TEST_SETTINGS | stores | shape))
     accounts = _accounts(settings)
     with (

@@ -9,7 +9,7 @@ from carelink_api.config import Settings
 from tests.auth_helper import Account, Auth
 from tests.conftest import TEST_SETTINGS, close, environment, migrate
 from tests.faults.sql.crowd import Crowd
-from tests.servers import ApiServer, PostgresServer, ValkeyServer
+from tests.servers import ApiServer, PostgresServer, SettledServer, ValkeyServer
 
 StartCrowd = Callable[..., Crowd]
 EMAIL = "crowd@ward.example"
@@ -57,7 +57,7 @@ def account_on(settings: Settings) -> Account:
 @pytest.fixture(scope="package")
 def own_server(own_settings: Settings) -> Iterator[ApiServer]:
     """Two workers on these stores, with as many threads as docs/operations.md asks for."""
-    with ApiServer(environment(own_settings), workers=2, blocking_threads=32) as server:
+    with SettledServer(environment(own_settings), workers=2, blocking_threads=32) as server:
         yield server
 
 

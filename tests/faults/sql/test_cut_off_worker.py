@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -12,7 +13,7 @@ from tests.conftest import environment
 from tests.e2e.clients import PROMISED_SECONDS, Api, Load, ask, granted, refused, speaking_to
 from tests.faults.sql.proxy import Proxy
 from tests.processes import wait_for
-from tests.servers import ApiServer, PostgresServer, ValkeyServer
+from tests.servers import PostgresServer, SettledServer, ValkeyServer
 
 SURE = 10
 """So many answers in a row show that a worker does not change its mind."""
@@ -34,7 +35,7 @@ def way_to_sql(own_postgres: PostgresServer) -> Iterator[Proxy]:
 def elsewhere(own_settings: Settings) -> Iterator[Api]:
     """A worker that always reaches both stores."""
     with (
-        ApiServer(environment(own_settings), workers=1, blocking_threads=32) as server,
+        SettledServer(environment(own_settings), workers=1, blocking_threads=32) as server,
         speaking_to(server) as api,
     ):
         yield api
@@ -48,7 +49,7 @@ def far(own_settings: Settings, way_to_redis: Proxy, way_to_sql: Proxy) -> Itera
     changed = {"sqlalchemy_database_uri": sql, "redis_url": redis}
     env = environment(own_settings.model_copy(update=changed))
     with (
-        ApiServer(env, workers=1, blocking_threads=32) as server,
+        SettledServer(env, workers=1, blocking_threads=32) as server,
         speaking_to(server) as api,
     ):
         yield api
@@ -82,6 +83,24 @@ def accepted_for(far: Api, access: str, since: float, then: int) -> float:
 def cut(ways: list[Proxy], how: str) -> None:
     for way in ways:
         way.close_all() if how == "closed" else way.fall_silent()
+
+
+def test_redis_is_asked_again_while_sql_still_hangs(
+    elsewhere: Api, far: Api, way_to_redis: Proxy, way_to_sql: Proxy, own_account: Account
+) -> None:
+    healthy, new = (elsewhere.tokens(own_account) for _ in range(2))
+    wait_for(partial(is_served, far, healthy["access"]), "a worker that knows the session")
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            way_to_sql.fall_silent()
+            pool.submit(far.me, new["access"])  # its activity is to be written, and that hangs
+            way_to_redis.fall_silent()
+            wait_for(lambda: far.me(healthy["access"]).status_code == 503, "a worker on its own")
+            way_to_redis.mend()
+            wait_for(partial(is_served, far, healthy["access"]), "the worker again")
+        finally:
+            for way in (way_to_redis, way_to_sql):
+                way.mend()
 
 
 @pytest.mark.parametrize("how", ["closed", "silent"])
