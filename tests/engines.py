@@ -8,6 +8,7 @@ own, so that every test would compile every statement again: a sixth of all its 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import time_machine
@@ -47,20 +48,28 @@ DefaultDialect.__hash__ = _hash_of_the_kind  # type: ignore[method-assign]
 def _ask_a_moved_clock(
     connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any
 ) -> tuple[str, Any]:
-    if _moves and statement == ASK.text and time_machine.escape_hatch.is_travelling():
-        ahead = time.time() - time_machine.escape_hatch.time.time()
+    if statement == ASK.text:
+        ahead = _stays[-1] if _stays else _travelled()
         statement = f"{ASK.text} + make_interval(secs => {ahead})"
     return statement, parameters
 
 
-_moves: list[bool] = [True]
+def _travelled() -> float:
+    if not time_machine.escape_hatch.is_travelling():
+        return 0.0
+    return time.time() - time_machine.escape_hatch.time.time()
+
+
+_stays: list[float] = []
 
 
 @contextmanager
-def clock_that_stays() -> Iterator[None]:
-    """Let the database keep the real time meanwhile, whatever the test's own is."""
-    _moves.clear()
+def clock_that_stays(ahead: timedelta = timedelta(0)) -> Iterator[None]:
+    """Let the database keep the real time meanwhile, or one so far ahead of it, whatever the
+    test's own is.
+    """
+    _stays.append(ahead.total_seconds())
     try:
         yield
     finally:
-        _moves.append(True)
+        _stays.pop()

@@ -15,7 +15,7 @@ from ..extensions import db, settings
 from ..session_profiles import ProfileName
 from ..sessions.addresses import parse_range
 from ..sessions.models import Session, live_at
-from ..sessions.revoking import Selection, count_selected, revoke
+from ..sessions.revoking import Selection, count_selected, demand_agreed_clock, revoke
 from . import revocation_runs
 from .output import (
     CLI_ACTOR,
@@ -98,6 +98,8 @@ def revoke_selected(
         result = {"selected": selected, "ended": 0, "pending": False, "dry_run": True}
         tell(f"Would end {_sessions(selected)}; nothing was done.", result, as_json)
         return
+    if selection.everyone:
+        demand_agreed_clock(sql)
     if selected:
         ask(f"End {_sessions(selected)}?", yes=yes)
     _revoke_all(sql, selection, why, selected, as_json)

@@ -34,9 +34,15 @@ def take_change_number(sql: Sql) -> int:
 
 
 def refuse_logins_before(sql: Sql, moment: datetime) -> None:
-    """Refuse every session that started before, also one of which no row is left."""
+    """Refuse every session that started before, also one of which no row is left.
+
+    Only ever raised: a command that began earlier and ends later takes nothing back.
+    """
+    former = ChangeCounter.refuse_logins_before
     sql.execute(
-        update(ChangeCounter).where(ChangeCounter.id == 1).values(refuse_logins_before=moment)
+        update(ChangeCounter)
+        .where(ChangeCounter.id == 1, former.is_(None) | (former < moment))
+        .values(refuse_logins_before=moment)
     )
 
 

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session as Sql
 from .. import clock
 from ..accounts.models import Unit, User, UserType
 from ..database import one_of, writing
+from ..database_clock import database_clock
+from ..errors import Unavailable
 from .addresses import Network, is_personal, is_within
 from .changes import refuse_logins_before
 from .denylist import Entry
@@ -70,6 +72,13 @@ class Batch:
     """Redis has taken all of which it has answered so far; the last batch waits for all of it."""
 
 
+class ClocksApart(Unavailable):
+    detail = (
+        "This machine's clock and the database's are apart, so that it cannot be said whose login "
+        "was before now. Nothing was changed; let NTP set both clocks."
+    )
+
+
 def _never() -> bool:
     return False
 
@@ -122,6 +131,18 @@ def revoke(
         publishing.wait()
         if ended is not None:
             yield Batch(ended, publishing.has_taken)
+
+
+def demand_agreed_clock(sql: Sql) -> None:
+    """See that "everyone who has logged in before now" means the same to all. Raises ClocksApart.
+
+    By a clock that is ahead nobody could log in until its time has come; by one that is behind,
+    sessions that a restored database has forgotten would be good again.
+    """
+    reading = database_clock(sql)
+    sql.rollback()  # no transaction stays open while a person thinks
+    if reading is not None and not reading.is_tolerated:
+        raise ClocksApart()
 
 
 class _Batches:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from carelink_api.sessions.denylist import session_key
 from carelink_api.sessions.revoking import revoke
 from tests.auth_helper import PASSWORD, Auth
 from tests.conftest import MakeApp, Travel
+from tests.engines import clock_that_stays
 from tests.ops.commands import NO_REDIS, sqlite_only
 from tests.ops.operator import (
     ANNA,
@@ -226,6 +228,22 @@ def test_everyone_means_the_operator_too_and_every_login_of_before(
     assert pulse.refuses_login_at(int(clock.wall()) - 5)
     piet.log_in()
     assert piet.ask("numbers")["sessions"]["total"] == 1
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_of_its_own_does_not_say_who_has_logged_in_before_now(
+    hours: int, piet: Operator, ward: Logged, sql: Sql
+) -> None:
+    order = {"everyone": True, "dry_run": False, "at_most": 99, "reason": WHY}
+    with clock_that_stays(timedelta(hours=hours)):
+        answer = piet.post("revocations", **order)
+        assert (answer.status_code, "clock" in answer.get_json()["detail"]) == (503, True)
+        assert answer.headers["Retry-After"]
+        assert len(live(sql)) == 4
+        assert not trail(sql, Event.REVOCATION_BEGUN)
+        assert piet.revoke(user_type="nurse")["done"]  # which needs no clock
+    assert piet.revoke(everyone=True)["done"]
 
 
 @sqlite_only

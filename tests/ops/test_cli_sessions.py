@@ -1,6 +1,7 @@
 """The commands `sessions list` and `sessions revoke`, as an operator types them."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from carelink_api.sessions.denylist import session_key
 from carelink_api.sessions.models import Session
 from tests.auth_helper import Auth
 from tests.conftest import MakeApp, Travel
+from tests.engines import clock_that_stays
 from tests.ops.commands import (
     NO_DATABASES,
     NO_REDIS,
@@ -381,3 +383,14 @@ def test_without_a_database_it_fails_in_one_sentence(
 ) -> None:
     runner = make_app(sqlalchemy_database_uri=url).test_cli_runner()
     assert "The database does not answer" in refused(runner, *words)
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_everybody_is_not_ended_by_a_clock_of_its_own(
+    runner: FlaskCliRunner, ward: dict[str, dict[str, Any]]
+) -> None:
+    with clock_that_stays(timedelta(hours=-1)):
+        words = refused(runner, "sessions", "revoke", "--all", *WHY, "--yes")
+        assert "clock and the database's are apart" in words
+        assert done_json(runner, "sessions", "revoke", "--user", BEN, *WHY, "--yes")["ended"] == 1
+    assert done_json(runner, "sessions", "revoke", "--all", *WHY, "--yes")["ended"] == 2

@@ -243,3 +243,17 @@ def test_a_shift_caps_the_session_and_every_token_of_it(app: Flask, sql: Sql, au
         duty.ends_at,
         duty.ends_at,
     )
+
+
+def test_a_command_that_began_earlier_takes_back_nothing_that_a_later_one_has_refused(
+    app: Flask, sql: Sql, user_id: int
+) -> None:
+    insert_sessions(sql, user_id, 2, clock.now())
+    with app.app_context():
+        began = clock.now()
+        earlier = revoke(db.session(), EVERYONE, "a test", now=began, actor="cli", batch_size=1)
+        assert next(earlier).ended == 1
+        later = began + timedelta(hours=1)
+        list(revoke(db.session(), EVERYONE, "a test", now=later, actor="cli"))
+        list(earlier)
+    assert sql.scalar(select(ChangeCounter.refuse_logins_before)) == later

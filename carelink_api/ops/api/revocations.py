@@ -22,7 +22,13 @@ from ...sessions.acts import record_act, record_refusal
 from ...sessions.addresses import Network, parse_range
 from ...sessions.claims import AccessClaims
 from ...sessions.models import Session
-from ...sessions.revoking import Selection, count_selected, revoke, selected
+from ...sessions.revoking import (
+    Selection,
+    count_selected,
+    demand_agreed_clock,
+    revoke,
+    selected,
+)
 from .operating import WORKS_FOR_SECONDS, demand_fresh_credential, demand_operator
 
 
@@ -72,11 +78,13 @@ def carry_out(
     """End what is selected, for some seconds; return how far it came, and whether Redis knows.
 
     Raises Forbidden, ValidationFailed, InsufficientUserAuthentication, InvalidCredentials,
-    SelectionGrew.
+    ClocksApart, SelectionGrew.
     """
     demand_operator(sql, claims, now=now)
     purpose = "revocation"
     demand_fresh_credential(sql, claims, password, now=now, purpose=purpose)
+    if named.get("everyone"):
+        demand_agreed_clock(sql)
     selection, found = _begin(sql, claims, named, reason, at_most, now)
     ended, redis_knows, remaining = _work(sql, selection, claims, reason, now)
     with writing(sql):
