@@ -86,7 +86,8 @@ def flush(email: str | None, yes: bool, as_json: bool) -> None:
     with patient_denylist(settings()) as patient:
         before = count_held(patient, of)
         if before.total:
-            click.echo(SAFE_BECAUSE, err=True)
+            if not yes:
+                click.echo(SAFE_BECAUSE, err=True)
             ask(f"Drop {_entries(before)}?", yes=yes)
             record_flush(sql, before, user_id=user_id, now=clock.now(), actor=CLI_ACTOR)
         removed, kept = _flush(sql, patient, of, before.total)
@@ -98,7 +99,7 @@ def flush(email: str | None, yes: bool, as_json: bool) -> None:
         "after": _held_facts(after),
         "safe_because": SAFE_BECAUSE,
     }
-    tell(_flushed(before, after, kept), facts, as_json)
+    tell(_flushed(before, after, kept, why=SAFE_BECAUSE if yes else ""), facts, as_json)
 
 
 @denylist.command("reload")
@@ -184,10 +185,10 @@ def _entries(held: Held) -> str:
     return f"{held.total} entries ({held.sessions} sessions, {held.tokens} tokens)"
 
 
-def _flushed(before: Held, after: Held, kept: int) -> str:
+def _flushed(before: Held, after: Held, kept: int, *, why: str) -> str:
     if not before.total:
         return "Redis holds no such entry; nothing was dropped."
-    words = f"Before: {_entries(before)}. After: {_entries(after)}. {SAFE_BECAUSE} {_COMES_BACK}"
+    words = [f"Before: {_entries(before)}. After: {_entries(after)}.", why, _COMES_BACK]
     if kept:
-        words += f" Kept, as SQL does not hold their sessions as ended: {kept}."
-    return words
+        words.append(f"Kept, as SQL does not hold their sessions as ended: {kept}.")
+    return " ".join(filter(None, words))

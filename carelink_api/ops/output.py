@@ -159,12 +159,14 @@ def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value == []:
+    if value in (None, [], {}):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(_cell(each) for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_cell(each)}" for name, each in value.items())
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     return printable(str(value))

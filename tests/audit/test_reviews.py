@@ -14,6 +14,7 @@ from carelink_api import clock
 from carelink_api.audit.guards import Watchman
 from carelink_api.audit.models import AuditEvent
 from tests.audit.trail import Trail, Unguarded
+from tests.ops.commands import done as done_text
 from tests.ops.commands import done_json, refused
 
 
@@ -45,6 +46,7 @@ def test_a_review_is_stored_told_of_and_never_changed(
     assert (shown["id"], shown["events"], shown["follow_up"]) == (done["review"], 3, True)
     assert (shown["reviewer"], shown["findings"]) == ("P. Officer", "Two look-ups asked about")
     assert shown["scope"] == {"patient_id": 7}
+    assert "patient id 7" in done_text(runner, "audit", "reviews")
     (event,) = events(sql, "audit:reviewed")
     assert event.detail == {
         "review": done["review"],

@@ -162,7 +162,7 @@ def test_after_a_flush_a_revoked_token_is_still_refused_by_every_worker(
 
 
 @sqlite_only
-def test_flush_says_why_it_is_safe_before_it_asks_and_after(
+def test_flush_says_once_why_it_is_safe_before_it_asks_where_it_does(
     runner: FlaskCliRunner, redis_client: redis.Redis, ended: dict[str, Any]
 ) -> None:
     held = len(entries(redis_client))
@@ -171,9 +171,13 @@ def test_flush_says_why_it_is_safe_before_it_asks_and_after(
     assert "It is safe: every worker refuses ended sessions from SQL" in no.stderr
     assert f"Drop {held} entries (2 sessions, {held - 2} tokens)?" in no.stderr
     assert len(entries(redis_client)) == held
-    words = done(runner, "denylist", "flush", stdin="y\n")
-    assert words.startswith(f"Before: {held} entries (2 sessions, {held - 2} tokens). After: 0 ")
-    assert "It is safe" in words
+    yes = runner.invoke(args=["denylist", "flush"], input="y\n")
+    told = f"Before: {held} entries (2 sessions, {held - 2} tokens). After: 0 "
+    assert (yes.exit_code, yes.stdout.startswith(told)) == (0, True)
+    assert (yes.stderr.count("It is safe"), yes.stdout.count("It is safe")) == (1, 0)
+    assert done(runner, "denylist", "reload")
+    unasked = runner.invoke(args=["denylist", "flush", "--yes"])
+    assert (unasked.exit_code, unasked.output.count("It is safe")) == (0, 1)
 
 
 @sqlite_only
