@@ -67,18 +67,17 @@ class Machine(RuleBasedStateMachine):
         self._time = time_machine.travel(clock.now().replace(microsecond=0), tick=False)
         self.travel = Travel(self._time.start())
         self._folder.mkdir()
-        self._settings = Settings.load(
-            self._folder,
-            **TEST_SETTINGS,
-            log_level="error",
-            sqlalchemy_database_uri=self._fresh_store(self._folder),
-            redis_url=self.redis.server.url,
-            denylist_check=self._check,
-            rotate_refresh_tokens=self._windows.rotate,
-            rotation_grace_seconds=self._windows.grace,
-            lost_response_window_seconds=self._windows.lost_response,
-            session_profiles={"high_security": {"idle_seconds": PROFILES["high_security"].idle}},
-        )
+        own = {
+            "log_level": "error",
+            "sqlalchemy_database_uri": self._fresh_store(self._folder),
+            "redis_url": self.redis.server.url,
+            "denylist_check": self._check,
+            "rotate_refresh_tokens": self._windows.rotate,
+            "rotation_grace_seconds": self._windows.grace,
+            "lost_response_window_seconds": self._windows.lost_response,
+            "session_profiles": {"high_security": {"idle_seconds": PROFILES["high_security"].idle}},
+        }
+        self._settings = Settings.load(self._folder, **(TEST_SETTINGS | own))
         self.world = World(self._make_worker, self.redis, self._windows)
 
     def _make_worker(self) -> Flask:
