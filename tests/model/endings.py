@@ -43,6 +43,7 @@ class MachineWithEndings(MachineInUse):
         self._logged_out(story, self.worker(at), answer)
 
     def _logged_out(self, story: Story, worker: Worker, answer: TestResponse) -> None:
+        self.world.has_used_a_key(worker)
         stories = [] if story.end else [story]
         sids = self.world.end(stories, "logged_out", "session:logged_out", worker)
         self._told(sids, answer)

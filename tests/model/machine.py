@@ -136,6 +136,7 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         assert answer.status_code == 200, answer.text
         person.failures = 0
+        self.world.has_used_a_key(self.worker(at))
         return self._started(email, answer.get_json(), None)
 
     @rule(email=EMAILS, at=WORKERS)
@@ -157,6 +158,7 @@ class Machine(RuleBasedStateMachine):
         ends_at = self.world.now + seconds
         with self.worker(at).app.app_context():
             answer = _start_shift(person.account.id, ends_at)
+        self.world.has_used_a_key(self.worker(at))
         return self._started(email, answer, ends_at)
 
     def _started(self, email: str, answer: dict[str, Any], shift_ends_at: float | None) -> str:

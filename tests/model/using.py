@@ -65,6 +65,7 @@ class MachineInUse(Machine):
         world, worker, now = self.world, self.worker(at), self.world.now
         verdict = story.judge(generation, now)
         answer = worker.auth.refresh(story.refresh[generation])
+        world.has_used_a_key(worker)
         said = refusal(answer)
         match verdict:
             case Verdict.EXPIRED:
@@ -127,6 +128,7 @@ class MachineInUse(Machine):
         generation = max(1, story.generation - back)
         verdict = story.judge(generation, self.world.now)
         said = refusal(worker.auth.verify(story.refresh[generation]))
+        self.world.has_used_a_key(worker)
         expected = {
             Verdict.EXPIRED: {"expired"},
             Verdict.REFUSED: public(story.over(self.world.now)),

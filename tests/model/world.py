@@ -207,7 +207,12 @@ class World:
 
     def has_asked(self, worker: Worker, token: Access) -> None:
         """A worker that has never read the list has read it before its first answer."""
-        if not worker.has_read and not token.has_expired(self.now):
+        if not token.has_expired(self.now):
+            self.has_used_a_key(worker)
+
+    def has_used_a_key(self, worker: Worker) -> None:
+        """Whoever signs or reads a token has read which keys hold, and the list with them."""
+        if not worker.has_read:
             worker.has_read = True
             self.knows_all(worker)
 
