@@ -77,6 +77,9 @@ def parts(kept: Path, host_name: str, database: str, valkey: str) -> Iterator[Pa
     }
     for name, text in settings.items():
         yield Part(f"api/CARELINK_{name}", text, API_USER)
+        yield Part(f"housekeeper/CARELINK_{name}", text, API_USER)
+    # Who takes over a worker must not be able to seal an audit trail of their own.
+    yield Part("housekeeper/audit-key", kept_secret(kept / "audit-key"), API_USER)
     # Who migrates owns the tables; who serves does not, and cannot switch off their triggers.
     migrating = f"postgresql://carelink_owner:{owner}@{database}/carelink"
     for name, text in (settings | {"SQLALCHEMY_DATABASE_URI": migrating}).items():

@@ -73,7 +73,10 @@ class Places:
         assert settings["CARELINK_SECRETS_DIR"] == "/run/secrets/carelink"
         (volume,) = [each for each in SERVICES[service]["volumes"] if "/run/secrets" in each]
         handed_out = volume.partition("-secrets:")[0]
-        return settings | {"CARELINK_SECRETS_DIR": str(self.folder / "secrets" / handed_out)}
+        here = str(self.folder / "secrets" / handed_out)
+        return {
+            name: value.replace("/run/secrets/carelink", here) for name, value in settings.items()
+        }
 
 
 def placed(text: str, changes: Mapping[str, str]) -> str:

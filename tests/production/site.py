@@ -29,6 +29,7 @@ from tests.production.shape import (
 from tests.servers import ROOT, ApiServer
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("CARELINK_")}
+FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
 NO_NGINX = (
     "nginx is missing: install it with your system's packages, for example "
     "`apt-get install nginx-light` (Debian, Ubuntu) or `brew install nginx` (macOS)."
@@ -142,7 +143,7 @@ class Housekeeper(Server):
 
     def __init__(self, places: Places) -> None:
         super().__init__()
-        self.env = ENVIRONMENT | places.environment()
+        self.env = ENVIRONMENT | places.environment("housekeeper")
 
     def start(self) -> None:
         self._spawn(*command("housekeeper"), cwd=ROOT, env=self.env)
@@ -236,9 +237,9 @@ class Site:
             words, cwd=ROOT, env=env, input=stdin or "", capture_output=True, text=True
         )
 
-    def flask(self, *words: str, stdin: str | None = None) -> str:
+    def flask(self, *words: str, stdin: str | None = None, service: str = "api-1") -> str:
         """Run `flask …` as an operator does in a container, which must succeed."""
-        return self.run(sys.executable, "-m", "flask", "--app", "wsgi", *words, stdin=stdin)
+        return self.run(*FLASK, *words, stdin=stdin, service=service)
 
     def client(self, **options: Any) -> httpx.Client:
         """Return a client that speaks TLS with the proxy and trusts its certificate only."""

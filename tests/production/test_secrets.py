@@ -11,7 +11,7 @@ from carelink_api import clock
 from carelink_api.deployment.make_secrets import main, self_signed
 from carelink_api.signing_secret import secret_fault
 
-SERVICES = {"api", "owner", "database", "valkey", "proxy"}
+SERVICES = {"api", "housekeeper", "owner", "database", "valkey", "proxy"}
 
 
 def make(folder: Path, *more: str) -> dict[str, str]:
@@ -43,8 +43,14 @@ def test_what_is_handed_out_is_written_again_when_it_was_lost(tmp_path: Path) ->
 def test_every_secret_is_strong_and_its_own(tmp_path: Path) -> None:
     make(tmp_path)
     kept = [path.read_text() for path in (tmp_path / "kept").iterdir() if path.suffix != ".pem"]
-    assert len(set(kept)) == len(kept) == 6
+    assert len(set(kept)) == len(kept) == 7
     assert [secret for secret in kept if secret_fault(secret)] == []
+
+
+def test_the_audit_trail_s_key_is_the_housekeeper_s_alone(tmp_path: Path) -> None:
+    files = make(tmp_path)
+    key = files["housekeeper/audit-key"]
+    assert [name for name, text in files.items() if key in text] == ["housekeeper/audit-key"]
 
 
 def test_an_empty_file_is_never_taken_for_a_secret(

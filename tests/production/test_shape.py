@@ -63,8 +63,9 @@ def test_no_service_sees_anothers_secrets() -> None:
             if source.endswith("secrets") and name != "secrets":
                 assert rest.endswith(":ro")
                 readers.setdefault(source, set()).add(name)
-    assert readers.pop("api-secrets") == {"api-1", "api-2", "housekeeper"}
+    assert readers.pop("api-secrets") == {"api-1", "api-2"}
     assert readers == {
+        "housekeeper-secrets": {"housekeeper"},
         "owner-secrets": {"migrate"},
         "database-secrets": {"postgres"},
         "valkey-secrets": {"valkey"},
@@ -74,7 +75,7 @@ def test_no_service_sees_anothers_secrets() -> None:
 
 @EVERY_SERVICE
 def test_no_secret_stands_in_the_environment(service: dict[str, Any]) -> None:
-    allowed = {"CARELINK_SECRETS_DIR", "POSTGRES_PASSWORD_FILE"}
+    allowed = {"CARELINK_SECRETS_DIR", "CARELINK_AUDIT_KEY_FILE", "POSTGRES_PASSWORD_FILE"}
     words = ("PASSWORD", "SECRET", "KEY", "URL", "URI")
     given = set(service.get("environment", {})) - allowed
     assert not {name for name in given if any(word in name for word in words)}

@@ -7,7 +7,7 @@ import pytest
 from tests.auth_helper import Account
 from tests.e2e.clients import Api, claims_of, granted, refused
 from tests.processes import wait_for
-from tests.production.site import Site
+from tests.production.site import FLASK, Site
 
 
 def test_a_nurse_logs_in_through_the_proxy_refreshes_and_is_revoked_by_command(
@@ -52,6 +52,16 @@ def test_it_is_ready_and_the_doctor_finds_nothing(site: Site, api: Api) -> None:
     checks = json.loads(site.flask("doctor", "--json"))
     assert checks["safe"] is True
     assert [check for check in checks["checks"] if check["state"] != "ok"] == []
+
+
+def test_the_trail_is_sealed_by_a_key_that_no_worker_has(
+    site: Site, api: Api, user: Account
+) -> None:
+    api.tokens(user)
+    site.flask("housekeep", "--once", service="housekeeper")
+    assert "whole" in site.flask("audit", "verify", service="housekeeper")
+    of_worker = site.attempt(*FLASK, "audit", "verify")
+    assert (of_worker.returncode, "a key that is not here" in of_worker.stdout) == (1, True)
 
 
 def test_plain_http_is_sent_to_https_but_an_api_call_is_refused(site: Site) -> None:
