@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -156,8 +157,13 @@ def test_who_asks_through_the_proxy_finds_nothing(make_app: MakeApp) -> None:
     assert app.test_client().get("/metrics").status_code == 200
 
 
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((DEPLOYMENT / "grafana.json").read_text())["panels"]
+    return found
+
+
 def expressions() -> Iterator[str]:
-    for panel in json.loads((DEPLOYMENT / "grafana.json").read_text())["panels"]:
+    for panel in panels():
         yield from (target["expr"] for target in panel["targets"])
     for group in YAML(typ="safe").load((DEPLOYMENT / "alerts.yml").read_text())["groups"]:
         yield from (rule["expr"] for rule in group["rules"])
@@ -189,6 +195,22 @@ def test_dashboard_and_alerts_name_what_is_exported(auth: Auth, client: FlaskCli
     named = {name for expression in expressions() for name in _NAME.findall(expression)}
     assert named - exported == set()
     assert len(named) >= 15
+
+
+def test_the_dashboard_shows_chores_and_keys_and_no_panel_lies_on_another() -> None:
+    shown = {name for panel in panels() for target in panel["targets"]
+             for name in _NAME.findall(target["expr"])}  # fmt: skip
+    assert shown >= {
+        "carelink_chore_succeeded_timestamp_seconds",
+        "carelink_signing_key_timestamp_seconds",
+        "carelink_keys",
+    }
+    places = [panel["gridPos"] for panel in panels()]
+    tiles = [
+        (x, place["y"]) for place in places for x in range(place["x"], place["x"] + place["w"])
+    ]
+    assert len(set(tiles)) == len(tiles)
+    assert len({panel["id"] for panel in panels()}) == len(places)
 
 
 def test_events_in_dashboard_and_alerts_are_events() -> None:
