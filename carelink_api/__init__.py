@@ -8,6 +8,7 @@ from flask import Flask
 from . import clock, embedded, errors, logs, redis_client, web
 from .accounts.passwords import EXTENSION as PASSWORDS
 from .accounts.passwords import PasswordHasher
+from .answered import Telling
 from .api import FastJson
 from .auth import refusal_counts, throttles
 from .auth import tokens as auth_tokens
@@ -39,6 +40,7 @@ from .ops.routes import bp as ops_blueprint
 from .routing import LazyRule
 from .service import Service
 from .sessions.activity import ActivityLog, ActivityThread
+from .sessions.background import DaemonThread
 from .sessions.denylist import Denylist
 from .sessions.guard import Guard
 from .sessions.listening import Hearing, ListenerThread
@@ -65,11 +67,12 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
     logs.configure(settings.log_level)
     app.extensions["carelink.settings"] = settings
     app.json = FastJson(app)
-    app.session_interface = web.NoFlaskSession()
     _bind_extensions(app, settings)
     threads = _wire(app, settings, background=background)
     # With the first request of any kind: only then the server has forked.
-    web.init_app(app, settings, on_arrival=threads if background else ())
+    telling = Telling(logs.request_logger(settings.log_level))
+    threads += (DaemonThread("telling", telling.run).ensure_running,)
+    web.init_app(app, settings, telling, on_arrival=threads if background else ())
     errors.register(app)
     api.register_blueprint(auth_blueprint)
     api.register_blueprint(own_blueprint)

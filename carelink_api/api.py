@@ -79,6 +79,13 @@ class CareLinkBlueprint(Blueprint):
 
     ARGUMENTS_PARSER = StrictParser()
 
+    def arguments(self, schema: Any, **kwargs: Any) -> Callable[[View], View]:
+        """Hand a view what the schema lets in, and document it; the schema is made once."""
+        if isinstance(schema, type):
+            schema = schema()
+        decorate: Callable[[View], View] = super().arguments(schema, **kwargs)
+        return decorate
+
     def response(
         self, status_code: int, schema: Any = None, **kwargs: Any
     ) -> Callable[[View], View]:

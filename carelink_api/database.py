@@ -126,6 +126,7 @@ def postgres_limits(*, connect_s: int, statement_ms: int) -> dict[str, Any]:
         "statement_timeout": statement_ms,
         "lock_timeout": statement_ms,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+        "default_transaction_isolation": r"read\ committed",  # of statements by themselves
     }
     return {
         "connect_timeout": connect_s,
@@ -161,8 +162,11 @@ def _address_within(address: str, network: str) -> bool:
 
 @event.listens_for(Engine, "begin")
 def _on_begin(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+    if connection.dialect.name != "sqlite":
+        return
+    begin = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    if begin is not None:
+        connection.exec_driver_sql(begin)
 
 
 @contextmanager
@@ -171,6 +175,27 @@ def write_lock(connection: Connection) -> Iterator[Connection]:
     connection = connection.execution_options(**{_BEGIN: _IMMEDIATE})
     with connection.begin():
         yield connection
+
+
+@contextmanager
+def one_by_one(sql: Session) -> Iterator[Connection]:
+    """Lend a connection on which every statement is a transaction of its own.
+
+    For a use case that reads and then writes in one statement: PostgreSQL is asked once for each,
+    where BEGIN and COMMIT would be round trips themselves.
+    """
+    with cast(Engine, sql.get_bind()).connect() as connection:
+        if connection.dialect.name != "postgresql":
+            yield connection.execution_options(**{_BEGIN: None})
+            return
+        raw = cast(Any, connection.connection.dbapi_connection)
+        raw.autocommit = True  # SQLAlchemy's own way is twice as dear
+        try:
+            yield connection
+            raw.autocommit = False
+        except BaseException:
+            connection.invalidate()  # never lent to a transaction in such a state
+            raise
 
 
 @contextmanager

@@ -1,22 +1,22 @@
 """What surrounds every request: path, request id, clock, https, headers, CORS, one log line."""
 
 import re
-import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Network, ip_address
+from random import getrandbits
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Request, Response, has_request_context, request
-from flask.sessions import NullSession, SessionInterface
+from flask import Flask, Response, has_request_context, request
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import clock, metrics
+from . import clock
+from .answered import Answered, Telling
 from .config import Settings
 from .errors import REQUEST_ID, HttpsRequired
-from .logs import request_logger
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -42,6 +42,8 @@ _UNLESS_GIVEN = tuple(
         ("Cache-Control", "no-store"),
     )
 )
+_OF_JSON = ["Content-Type", "Content-Length"]
+_AROUND_JSON = (*_HEADERS, *(header for _, header in _UNLESS_GIVEN), ("Vary", "Origin"))
 _NO_ROUTE = "(none)"
 _ACT_EVERY = timedelta(seconds=0.25)
 _IPV6_HOST_PREFIX = 64
@@ -104,11 +106,11 @@ class Edge:
     def __init__(
         self,
         app: "WSGIApplication",
-        log: Callable[[dict[str, Any]], None],
+        telling: Telling,
         on_arrival: Iterable[Callable[[], None]] = (),
     ) -> None:
         self._app = app
-        self._log = log
+        self._telling = telling
         self._on_arrival = tuple(on_arrival)
         self._acted_at = datetime.min.replace(tzinfo=UTC)
 
@@ -118,8 +120,8 @@ class Edge:
         arrived = environ[ARRIVED] = clock.now()
         if not self._acted_at <= arrived < self._acted_at + _ACT_EVERY:
             self._act(arrived)
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _REQUEST_ID.match(given) else secrets.token_urlsafe(12)
+        given = environ.get("HTTP_X_REQUEST_ID")
+        request_id = given if given and _REQUEST_ID.match(given) else _new_request_id()
         environ[REQUEST_ID] = request_id
         of_api = _add_slash(environ)
 
@@ -128,22 +130,9 @@ class Edge:
         ) -> Callable[[bytes], Any]:
             _complete(headers, of_api=of_api)
             headers.append(("X-Request-ID", request_id))
-            left = clock.now()
-            route, code = _route(environ), int(status[:3])
-            seconds = (left - arrived).total_seconds()
-            metrics.observe_request(environ["REQUEST_METHOD"], route, code, seconds)
-            self._log(
-                {
-                    "event": "request",
-                    "level": "info",
-                    "timestamp": left,
-                    "method": environ["REQUEST_METHOD"],
-                    "route": route,
-                    "status": code,
-                    "ms": round(seconds * 1000, 2),
-                    "request_id": request_id,
-                }
-            )
+            left, method = clock.now(), environ["REQUEST_METHOD"]
+            seconds, code = (left - arrived).total_seconds(), int(status[:3])
+            self._telling.note(Answered(left, seconds, method, _route(environ), code, request_id))
             return start_response(status, headers, exc_info)
 
         return self._app(environ, respond)
@@ -154,16 +143,12 @@ class Edge:
             act()
 
 
-class NoFlaskSession(SessionInterface):
-    """There is no session of Flask's: our cookies, where there are any, hold tokens."""
+def _new_request_id() -> str:
+    """Return 16 characters that no other request has had; no secret, so nobody need not guess it.
 
-    _none = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:
-        return self._none
-
-    def is_null_session(self, obj: object) -> bool:
-        return True
+    The system's generator would let go of the interpreter: another thread runs first then.
+    """
+    return b64encode(getrandbits(96).to_bytes(12, "big"), b"-_").decode("ascii")
 
 
 def _add_slash(environ: "WSGIEnvironment") -> bool:
@@ -184,6 +169,9 @@ def _add_slash(environ: "WSGIEnvironment") -> bool:
 
 def _complete(headers: Headers, *, of_api: bool) -> None:
     """Add the headers that every answer carries, and those that it has not set itself."""
+    if of_api and [name for name, _ in headers] == _OF_JSON:  # as nearly all of them
+        headers += _AROUND_JSON
+        return
     given = {name.lower(): i for i, (name, _) in enumerate(headers)}
     headers += _HEADERS
     headers += [header for name, header in _UNLESS_GIVEN if name not in given]
@@ -200,13 +188,17 @@ def _route(environ: "WSGIEnvironment") -> str:
 
 
 def init_app(
-    app: Flask, settings: Settings, *, on_arrival: Iterable[Callable[[], None]] = ()
+    app: Flask,
+    settings: Settings,
+    telling: Telling,
+    *,
+    on_arrival: Iterable[Callable[[], None]] = (),
 ) -> None:
     """Put the middlewares and hooks around `app`; `on_arrival` is called with the first request and
     now and then.
     """
     app.url_map.merge_slashes = False
-    app.wsgi_app = Edge(app.wsgi_app, request_logger(settings.log_level), on_arrival)  # type: ignore[method-assign]
+    app.wsgi_app = Edge(app.wsgi_app, telling, on_arrival)  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops

@@ -1,12 +1,13 @@
 """Write an audit event, in the transaction of what it tells about."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     Connection,
     Insert,
     Integer,
@@ -31,12 +32,27 @@ _PATIENTS = cast(Table, AuditedPatient.__table__)
 _INSERT = insert(EVENTS)
 
 
+_VALUES = {c.name: bindparam(f"event_{c.name}", type_=c.type) for c in EVENTS.c if c.name != "id"}
+
+
+def inserted_with(change: CTE) -> Insert:
+    """Return what makes a change and inserts an event for each row of it: PostgreSQL's.
+
+    `event_parameters` are its parameters, beside those of the change.
+    """
+    event = select(*_VALUES.values()).select_from(change)
+    return _INSERT.from_select(list(_VALUES), event)
+
+
+def event_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event's columns as parameters of such a statement."""
+    told = dict.fromkeys(EVENTS.c.keys()) | {"salt": new_salt()} | dict(values)
+    return {f"event_{name}": value for name, value in told.items()}
+
+
 def _with_patients() -> Insert:
     """Return what inserts an event and whom it is about in one statement; PostgreSQL's."""
-    values = {
-        c.name: bindparam(f"event_{c.name}", type_=c.type) for c in EVENTS.c if c.name != "id"
-    }
-    event = _INSERT.values(values).returning(EVENTS.c.id).cte("event")
+    event = _INSERT.values(_VALUES).returning(EVENTS.c.id).cte("event")
     whom = func.unnest(bindparam("whom", type_=ARRAY(Integer)))
     return insert(_PATIENTS).from_select(["patient_id", "event_id"], select(whom, event.c.id))
 
@@ -86,9 +102,7 @@ def record(
 def _insert_about(connection: Connection, values: dict[str, Any], whom: list[int]) -> None:
     """Insert an event and whom it is about; one row each would cost as much as the list itself."""
     if connection.dialect.name == "postgresql":
-        told = dict.fromkeys(EVENTS.c.keys()) | {"salt": new_salt()} | values
-        named = {f"event_{name}": value for name, value in told.items()}
-        connection.execute(_INSERT_WITH_PATIENTS, named | {"whom": whom})
+        connection.execute(_INSERT_WITH_PATIENTS, event_parameters(values) | {"whom": whom})
         return
     event_id = connection.execute(_INSERT_ABOUT_PATIENTS, values).scalar_one()
     connection.execute(_INSERT_PATIENTS, {"whom": json.dumps(whom), "event_id": event_id})

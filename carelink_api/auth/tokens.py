@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
 import jwt as pyjwt
@@ -34,6 +35,9 @@ C = TypeVar("C", AccessClaims, RefreshClaims)
 _TYP: dict[str, str] = {"access": "at+jwt", "refresh": "rt+jwt"}
 _SHAPE = re.compile(r"[\w-]+={0,2}\.[\w-]+={0,2}\.[\w-]+={0,2}\Z", re.ASCII)
 _REFUSALS = (pyjwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError)
+
+
+create_fresh_access_token = partial(create_access_token, fresh=True)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -119,7 +123,10 @@ class TokenService:
         """
         self._catch_up()  # a key that is gone since would sign what nobody takes
         subject = _Subject(grant.user.id, self.ring.signing)
-        return TokenPair(self._mint_access(grant, subject), self._mint_refresh(grant, subject))
+        return TokenPair(
+            self._mint(grant, subject, "access", self._access_claims(grant)),
+            self._mint(grant, subject, "refresh", self._refresh_claims(grant)),
+        )
 
     def verify_access(self, token: str) -> AccessClaims:
         """Return the claims of a good access token. Raises TokenNotValid.
@@ -209,7 +216,25 @@ class TokenService:
         life = MAX_ACCESS_SECONDS if kind == "access" else self._longest + 24 * 3600
         demand(issued <= expires <= issued + life, "exp")
 
-    def _mint_access(self, grant: Grant, subject: _Subject) -> str:
+    def _mint(self, grant: Grant, subject: _Subject, kind: Kind, claims: dict[str, Any]) -> str:
+        header = _header(subject.key, kind)
+        if not grant.fresh:  # a refresh: the library takes ten times as long for the same claims
+            return jws.signed(header, self._whole(subject, kind, claims), subject.key)
+        create = create_refresh_token if kind == "refresh" else create_fresh_access_token
+        token: str = create(subject, additional_claims=claims, additional_headers=header)
+        return token
+
+    def _whole(self, subject: _Subject, kind: Kind, claims: dict[str, Any]) -> dict[str, Any]:
+        """Return the claims with those that the library adds by itself."""
+        return {
+            "fresh": False,
+            "type": kind,
+            "sub": _sub(subject),
+            "aud": self._settings.jwt_encode_audience,
+            "iss": self._settings.jwt_encode_issuer,
+        } | claims
+
+    def _access_claims(self, grant: Grant) -> dict[str, Any]:
         claims = self._common(grant, grant.access_jti, grant.issued_at, grant.access_expires.at) | {
             "user_id": grant.user.id,
             "user_type": grant.user.user_type,
@@ -218,23 +243,11 @@ class TokenService:
         }
         if self._settings.identity_claims == "full":
             claims |= {"email": grant.user.email, "name": grant.user.name}
-        token: str = create_access_token(
-            subject,
-            fresh=grant.fresh,
-            additional_claims=claims,
-            additional_headers=_header(subject.key, "access"),
-        )
-        return token
+        return claims
 
-    def _mint_refresh(self, grant: Grant, subject: _Subject) -> str:
-        token: str = create_refresh_token(
-            subject,
-            additional_claims=self._common(
-                grant, grant.refresh_jti, grant.refresh_issued_at, grant.session.expires_at
-            ),
-            additional_headers=_header(subject.key, "refresh"),
-        )
-        return token
+    def _refresh_claims(self, grant: Grant) -> dict[str, Any]:
+        issued, expires = grant.refresh_issued_at, grant.session.expires_at
+        return self._common(grant, grant.refresh_jti, issued, expires)
 
     def _common(
         self, grant: Grant, jti: str, issued: datetime, expires: datetime

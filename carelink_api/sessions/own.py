@@ -100,7 +100,7 @@ def look_at_own(sql: Sql, claims: AccessClaims) -> Loaded:
     Remembered, so that asking again with the same token costs no SQL; but where idle is on or a
     shift may move, what matters changes, and the row is read each time.
     """
-    row = load(sql, claims.sid, settings())
+    row = load(sql.connection(), claims.sid, settings())
     if row is None:
         raise TokenNotValid(EndReason.REVOKED)
     if row.lineage.idle is None and row.session.shift_id is None:

@@ -220,7 +220,7 @@ def _next_generation(sql: Sql, sid: str, settings: Settings, now: datetime) -> G
         )
         .execution_options(synchronize_session=False)
     )
-    row = load(sql, sid, settings)
+    row = load(sql.connection(), sid, settings)
     if row is None or row.refresh_jti != jti:  # ended between the two statements
         raise InvalidCredentials()
     if reason := why_over(row.lineage, now):  # its access token still had the leeway

@@ -1,20 +1,21 @@
 """Use case: trade a refresh token for the next pair (`docs/design.md`, section 4).
 
-Three statements in one transaction: read the row, compare and swap it, write the event. Who loses
-the race for the swap reads again and decides again.
+Read the row, then compare and swap it and write the event in one transaction: two statements on
+PostgreSQL. Who loses the race for the swap reads again and decides again.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session as Sql
 
 from .. import metrics
 from ..audit.events import Event, Outcome
-from ..audit.record import acting, record
+from ..audit.record import acting, event_values, record
 from ..config import Settings
-from ..database import from_epoch, writing
+from ..database import from_epoch, one_by_one, writing
 from ..errors import TokenNotValid, Unavailable
 from ..extensions import settings as current_settings
 from .claims import RefreshClaims
@@ -37,7 +38,7 @@ from .rotation import (
     retirements_after,
     streak_after_rotation,
 )
-from .rows import Loaded, compare_and_swap, load
+from .rows import Loaded, compare_and_swap, load, rotate_and_tell
 from .runtime import runtime
 
 _ATTEMPTS = 4
@@ -73,7 +74,7 @@ def peek(sql: Sql, presented: RefreshClaims, *, now: datetime) -> None:
     Raises TokenNotValid where a refresh would be refused.
     """
     settings = current_settings()
-    row = load(sql, presented.sid, settings)
+    row = load(sql.connection(), presented.sid, settings)
     if row is None or row.user.id != presented.user_id:
         raise TokenNotValid(EndReason.REVOKED)
     match decide_rotation(row.lineage, presented.generation, now, _windows(settings)):
@@ -89,8 +90,7 @@ def _settle(
     for _ in range(_ATTEMPTS):
         # Each attempt is a transaction: on PostgreSQL a lost swap still locks the row, and who
         # holds it must not wait for the change counter (reuse), which is taken before any row.
-        with writing(sql):
-            outcome = _attempt(sql, presented, now, settings)
+        outcome = _attempt(sql, presented, now, settings)
         if outcome is not None:
             return outcome
     raise Unavailable(1)
@@ -99,13 +99,22 @@ def _settle(
 def _attempt(
     sql: Sql, presented: RefreshClaims, now: datetime, settings: Settings
 ) -> Grant | Denied | None:
-    """Read, decide and act once; None where another request has changed the row meanwhile."""
-    row = load(sql, presented.sid, settings)
-    if row is None or row.user.id != presented.user_id:
-        return _refuse(sql, presented, EndReason.REVOKED, now)
-    verdict = decide_rotation(row.lineage, presented.generation, now, _windows(settings))
-    _measure_replay(row, presented, verdict, now)
-    return _apply(sql, row, presented, verdict, now, settings)
+    """Read, decide and act once; None where another request has changed the row meanwhile.
+
+    Reading locks nothing, so it may as well stand alone: the swap tells whether the row is still
+    the one that was read.
+    """
+    with one_by_one(sql) as connection:
+        row = load(connection, presented.sid, settings)
+        if row is None or row.user.id != presented.user_id:
+            verdict: Verdict = Refused(EndReason.REVOKED)
+        else:
+            verdict = decide_rotation(row.lineage, presented.generation, now, _windows(settings))
+            _measure_replay(row, presented, verdict, now)
+            if isinstance(verdict, Rotate):
+                return _rotate(connection, row, presented, verdict, now, settings)
+    with writing(sql):
+        return _apply(sql, row, presented, verdict, now, settings)
 
 
 def _measure_replay(row: Loaded, presented: RefreshClaims, verdict: Verdict, now: datetime) -> None:
@@ -117,57 +126,56 @@ def _measure_replay(row: Loaded, presented: RefreshClaims, verdict: Verdict, now
 
 def _apply(
     sql: Sql,
-    row: Loaded,
+    row: Loaded | None,
     presented: RefreshClaims,
     verdict: Verdict,
     now: datetime,
     settings: Settings,
 ) -> Grant | Denied | None:
-    match verdict:
-        case Rotate(row_behind):
-            return _rotate(sql, row, presented, now, settings, row_behind=row_behind)
-        case Keep():
+    """Act on every verdict but Rotate, in the transaction that was begun for it."""
+    match verdict, row:
+        case Refused(reason), _:
+            return _refuse(sql, presented, reason, now)
+        case Keep(), Loaded():
             _record(sql, Event.SESSION_KEPT, row, presented, now)
             return grant_from(row, now, settings)
-        case Reissue(streak):
+        case Reissue(streak), Loaded():
             return _reissue(sql, row, presented, now, settings, streak)
-        case Reuse():
+        case Reuse(), Loaded():
             return _end_reused(sql, row, presented, now)
-        case Refused(reason):
-            return _refuse(sql, presented, reason, now)
+    raise AssertionError(verdict)
 
 
 def _rotate(
-    sql: Sql,
+    connection: Connection,
     row: Loaded,
     presented: RefreshClaims,
+    verdict: Rotate,
     now: datetime,
     settings: Settings,
-    *,
-    row_behind: bool,
 ) -> Grant | None:
     """Swap in the next generation; None when another request has changed the row first."""
-    session, jti = row.lineage, new_jti()
+    session, jti, generation = row.lineage, new_jti(), presented.generation + 1
     retired = retirements_after(session, presented.generation, now, settings.rotation_grace)
-    swapped = compare_and_swap(
-        sql,
-        row.session.id,
-        session.generation,
-        generation=presented.generation + 1,
-        refresh_jti=jti,
-        refresh_issued_at=now,
-        predecessor_retired_at=now,
-        retired=[[generation, at.timestamp()] for generation, at in retired],
-        late_reissues=streak_after_rotation(session),
-    )
-    if not swapped:
+    rotation = {
+        "generation": generation,
+        "refresh_jti": jti,
+        "refresh_issued_at": now,
+        "predecessor_retired_at": now,
+        "retired": [[generation, at.timestamp()] for generation, at in retired],
+        "late_reissues": streak_after_rotation(session),
+    }
+    event = Event.SESSION_ROW_BEHIND if verdict.row_behind else Event.SESSION_REFRESHED
+    outcome = Outcome.ALERT if verdict.row_behind else Outcome.SUCCESS
+    told = event_values(
+        event, now=now, outcome=outcome, actor=acting(row.user.id), issued=jti
+    ) | {"user_id": row.user.id, "sid": row.session.id, "jti": presented.jti}  # fmt: skip
+    if not rotate_and_tell(connection, row.session.id, session.generation, rotation, told):
         return None
-    event = Event.SESSION_ROW_BEHIND if row_behind else Event.SESSION_REFRESHED
-    outcome = Outcome.ALERT if row_behind else Outcome.SUCCESS
-    _record(sql, event, row, presented, now, outcome, issued=jti)
+    metrics.count_event(event, outcome)
     return replace(
         grant_from(row, now, settings),
-        generation=presented.generation + 1,
+        generation=generation,
         refresh_jti=jti,
         refresh_issued_at=now,
     )

@@ -3,17 +3,20 @@
 They are built once and run on the connection: a refresh spends its time here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session as Sql
 
 from ..accounts.models import Unit, User
+from ..audit.record import event_parameters, inserted_with
+from ..audit.stored import EVENTS
 from ..config import Settings
-from ..database import from_epoch
+from ..database import from_epoch, write_lock
 from .lifetimes import idle_deadline
 from .models import Session
 from .rotation import Lineage
@@ -65,8 +68,9 @@ _LOAD = (
     .outerjoin(Unit, User.unit_id == Unit.id)
     .where(Session.id == bindparam("sid"))
 )  # fmt: skip
+_SESSIONS = cast(Table, Session.__table__)
 _SWAP = (
-    update(cast(Table, Session.__table__))
+    update(_SESSIONS)
     .where(
         Session.id == bindparam("which"),
         Session.generation == bindparam("expected"),
@@ -74,11 +78,19 @@ _SWAP = (
     )
     .returning(Session.id)
 )
+_ROTATED = (
+    "generation", "refresh_jti", "refresh_issued_at", "predecessor_retired_at", "retired",
+    "late_reissues",
+)  # fmt: skip
+_ROTATION = {name: bindparam(f"new_{name}", type_=_SESSIONS.c[name].type) for name in _ROTATED}
+_ROTATE_AND_TELL = inserted_with(_SWAP.values(_ROTATION).cte("swapped")).execution_options(
+    preserve_rowcount=True
+)
 
 
-def load(sql: Sql, sid: str, settings: Settings) -> Loaded | None:
+def load(connection: Connection, sid: str, settings: Settings) -> Loaded | None:
     """Read a session with its user in one statement; None where there is no such session."""
-    row = sql.connection().execute(_LOAD, {"sid": sid}).one_or_none()
+    row = connection.execute(_LOAD, {"sid": sid}).one_or_none()
     return None if row is None else _loaded(row, settings)
 
 
@@ -121,3 +133,27 @@ def compare_and_swap(sql: Sql, sid: str, expected: int, /, **values: Any) -> boo
     """Change the row if it still has the expected generation and goes on; return whether it did."""
     wanted = {"which": sid, "expected": expected}
     return sql.connection().execute(_SWAP, wanted | values).one_or_none() is not None
+
+
+def rotate_and_tell(
+    connection: Connection,
+    sid: str,
+    expected: int,
+    rotation: Mapping[str, Any],
+    event: Mapping[str, Any],
+) -> bool:
+    """Swap as above and write the event, both or neither; return whether it did.
+
+    PostgreSQL does both in one statement, on a connection that is in no transaction.
+    """
+    which = {"which": sid, "expected": expected}
+    if connection.dialect.name == "postgresql":
+        new = {f"new_{name}": value for name, value in rotation.items()}
+        parameters = which | new | event_parameters(event)
+        return connection.execute(_ROTATE_AND_TELL, parameters).rowcount == 1
+    connection.rollback()  # it has only read
+    with write_lock(connection) as locked:
+        swapped = locked.execute(_SWAP, which | dict(rotation)).one_or_none() is not None
+        if swapped:
+            locked.execute(insert(EVENTS), event)
+    return swapped

@@ -63,7 +63,7 @@ def start_session(
         shift_id=started.shift_id,
         factors=["pwd"],
     )
-    row = load(sql, started.id, settings)
+    row = load(sql.connection(), started.id, settings)
     assert row is not None  # inserted above, in this transaction
     return replace(grant_from(row, now, settings), fresh=True), capped
 
