@@ -184,18 +184,31 @@ def one_by_one(sql: Session) -> Iterator[Connection]:
     For a use case that reads and then writes in one statement: PostgreSQL is asked once for each,
     where BEGIN and COMMIT would be round trips themselves.
     """
-    with cast(Engine, sql.get_bind()).connect() as connection:
-        if connection.dialect.name != "postgresql":
-            yield connection.execution_options(**{_BEGIN: None})
-            return
-        raw = cast(Any, connection.connection.dbapi_connection)
-        raw.autocommit = True  # SQLAlchemy's own way is twice as dear
-        try:
-            yield connection
-            raw.autocommit = False
-        except BaseException:
-            connection.invalidate()  # never lent to a transaction in such a state
-            raise
+    connection = cast(Engine, sql.get_bind()).connect()
+    raw: Any = None
+    try:
+        if connection.dialect.name == "postgresql":
+            raw = connection.connection.dbapi_connection
+            raw.autocommit = True  # SQLAlchemy's own way is twice as dear
+        else:
+            connection.execution_options(**{_BEGIN: None})
+        yield connection
+    finally:
+        _put_back(connection, raw)
+
+
+def _put_back(connection: Connection, set_apart: Any) -> None:
+    """Put a connection back as it was. One that breaks at this takes no answer with it, since what
+    was to be kept is committed; and it is never lent again.
+    """
+    try:
+        if set_apart is not None:
+            set_apart.autocommit = False
+        connection.close()
+    except (DBAPIError, connection.dialect.loaded_dbapi.Error) as error:
+        log.warning("connection_not_put_back", kind=type(error).__name__)
+        connection.invalidate()
+        connection.close()
 
 
 @contextmanager
