@@ -40,7 +40,9 @@ def broken_at(engine: Engine, postgres: PostgresServer, step: int) -> Iterator[l
     """
     said: list[int] = []
 
-    def listen(connection: Connection, *_: Any) -> None:
+    def listen(connection: Connection, *statement: Any) -> None:
+        if not statement and connection.connection.driver_connection.autocommit:
+            return  # there is no transaction to end, so nothing is said
         said.append(len(said) + 1)
         if said[-1] == step:
             _end(postgres, connection.connection.driver_connection)
