@@ -41,11 +41,11 @@ def broken_at(engine: Engine, postgres: PostgresServer, step: int) -> Iterator[l
     said: list[int] = []
 
     def listen(connection: Connection, *statement: Any) -> None:
-        if not statement and connection.connection.driver_connection.autocommit:
+        if not (statement or connection.invalidated or _of(connection).info.transaction_status):
             return  # there is no transaction to end, so nothing is said
         said.append(len(said) + 1)
         if said[-1] == step:
-            _end(postgres, connection.connection.driver_connection)
+            _end(postgres, _of(connection))
 
     names = ("before_cursor_execute", "commit", "rollback")
     for name in names:
@@ -55,6 +55,10 @@ def broken_at(engine: Engine, postgres: PostgresServer, step: int) -> Iterator[l
     finally:
         for name in names:
             event.remove(engine, name, listen)
+
+
+def _of(connection: Connection) -> Any:
+    return connection.connection.driver_connection
 
 
 def _end(postgres: PostgresServer, connection: Any) -> None:
