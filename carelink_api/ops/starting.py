@@ -5,6 +5,7 @@ from typing import cast
 import click
 import structlog
 from flask import Flask
+from flask.cli import ScriptInfo
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..auth.key_reading import EXTENSION, RingKeeper
@@ -20,7 +21,7 @@ def refuse_unsafe(app: Flask) -> None:
     While the database does not answer a server starts, and answers 503 to every token until it has
     read them: by the settings alone a key that is gone could let somebody in.
     """
-    if click.get_current_context(silent=True) is not None:
+    if _is_command():
         return
     with app.app_context():
         engine = background_engine(db.engine.url.render_as_string(hide_password=False))
@@ -31,3 +32,9 @@ def refuse_unsafe(app: Flask) -> None:
         log.warning("keys_not_read", kind=type(error).__name__)
     finally:
         engine.dispose()
+
+
+def _is_command() -> bool:
+    """Say whether this is `flask …`. A server may have been started by a command of its own."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.find_object(ScriptInfo) is not None

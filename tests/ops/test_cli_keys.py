@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from carelink_api.ops.starting import refuse_unsafe
 from tests.auth.helpers import events, runtime_of
 from tests.auth.pairs import ed25519_pair, key_file, private_pem, public_pem, rsa_pair
 from tests.auth_helper import Auth
-from tests.conftest import TEST_SETTINGS, MakeApp, Travel
+from tests.conftest import TEST_SETTINGS, MakeApp, MakeSettings, Travel, environment
 from tests.ops.commands import done, done_json, refused, sqlite_only
+from tests.servers import ApiServer
 
 DAY = 24 * 3600
 NEWER = "Pw4Tz9-kS2vN7xM5bJ1hG8fD6cR3qL0y"
@@ -318,6 +320,19 @@ def test_a_server_whose_secret_does_not_open_the_keys_does_not_start(
         refuse_unsafe(make_app(jwt_secret_key=NEWER))
     assert kid in str(refusal.value)
     refuse_unsafe(make_app(sqlalchemy_database_uri=f"sqlite:///{tmp_path}/no/such.db"))  # it waits
+
+
+@sqlite_only
+def test_such_a_server_ends_so_that_whoever_watches_it_sees_it(
+    make_settings: MakeSettings, runner: FlaskCliRunner
+) -> None:
+    done(runner, "keys", "add", "--algorithm", "EdDSA")
+    server = ApiServer(environment(make_settings(jwt_secret_key=NEWER)), workers=1)
+    with closing(server):
+        with pytest.raises(RuntimeError, match="CARELINK_JWT_SECRET_KEY does not open the keys"):
+            server.start()
+        assert server.process is not None
+        assert server.process.wait() == 1
 
 
 @sqlite_only
