@@ -129,6 +129,24 @@ def record_each(
     sql.execute(_INSERT.from_select(["user_id", "sid", "salt", *values], rows))
 
 
+def record_many(
+    sql: Sql,
+    event: Event,
+    about: Sequence[tuple[int, Mapping[str, Any]]],
+    *,
+    now: datetime,
+    actor: str,
+    **shared: Any,
+) -> None:
+    """Insert one event for each: a user id, and what is told of it beside `shared`."""
+    metrics.count_event(event, Outcome.SUCCESS, len(about))
+    rows = [
+        event_values(event, now=now, actor=actor, **shared, **told) | {"user_id": user_id}
+        for user_id, told in about
+    ]
+    sql.connection().execute(_INSERT, rows)
+
+
 def event_values(
     event: Event,
     *,

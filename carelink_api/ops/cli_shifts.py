@@ -24,6 +24,7 @@ from .output import (
     Row,
     as_json_option,
     ask,
+    checked_reason,
     printable,
     progress_bar,
     show,
@@ -65,7 +66,7 @@ def import_file(
 
     Columns: email, unit, starts_at, ends_at and, where wanted, in_charge.
     """
-    sql, now = db.session(), clock.now()
+    why, sql, now = checked_reason(reason), db.session(), clock.now()
     people = People(sql, settings())
     drafts = checked_lines(
         file, REQUIRED, OPTIONAL, lambda fields: read_draft(fields, people, timezone),
@@ -83,7 +84,7 @@ def import_file(
         )
     with progress_bar() as bar:
         task = bar.add_task("Importing", total=len(drafts))
-        cause = Cause(CLI_ACTOR, reason, now)
+        cause = Cause(CLI_ACTOR, why, now)
         added = import_shifts(sql, drafts, cause, done=lambda count: bar.advance(task, count))
     _tell_imported(sql, len(drafts), added, now, as_json)
 

@@ -1,15 +1,11 @@
 """Use case of operations: import a roster, whole or not at all."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session as Sql
 
 from ..audit.events import Event
-from ..audit.models import AuditEvent
-from ..audit.record import event_values
+from ..audit.record import record_many
 from ..database import writing
 from ..extensions import settings
 from ..shifts import roster
@@ -44,16 +40,8 @@ def import_shifts(
 
 
 def _record(sql: Sql, batch: Sequence[Draft], shift_ids: Sequence[int], cause: Cause) -> None:
-    sql.execute(
-        insert(AuditEvent),
-        [
-            _event(cause.now, cause, shift_id, draft)
-            for draft, shift_id in zip(batch, shift_ids, strict=True)
-        ],
-    )
-
-
-def _event(now: datetime, cause: Cause, shift_id: int, draft: Draft) -> dict[str, Any]:
-    told: dict[str, Any] = {"shift_id": shift_id, "why": cause.why} | draft.described()
-    values = event_values(Event.SHIFT_CREATED, now=now, actor=cause.actor, **told)
-    return values | {"user_id": draft.user_id}
+    about = [
+        (draft.user_id, {"shift_id": shift_id} | draft.described())
+        for draft, shift_id in zip(batch, shift_ids, strict=True)
+    ]
+    record_many(sql, Event.SHIFT_CREATED, about, now=cause.now, actor=cause.actor, why=cause.why)

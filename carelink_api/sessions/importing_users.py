@@ -15,8 +15,7 @@ from ..accounts.one_time import IssuedCode, prepared
 from ..accounts.passwords import NO_PASSWORD
 from ..accounts.service import EmailTaken
 from ..audit.events import Event
-from ..audit.models import AuditEvent
-from ..audit.record import event_values
+from ..audit.record import record_many
 from ..database import writing
 from .accounts import Change, apply_change
 from .batches import batches
@@ -102,8 +101,7 @@ def _create(
 def _tell(
     sql: Sql, event: Event, user_ids: Sequence[int], why: str, now: datetime, actor: str
 ) -> None:
-    told = event_values(event, now=now, actor=actor, why=why)
-    sql.execute(insert(AuditEvent), [told | {"user_id": user_id} for user_id in user_ids])
+    record_many(sql, event, [(user_id, {}) for user_id in user_ids], now=now, actor=actor, why=why)
 
 
 def _insert(sql: Sql, drafts: Sequence[PersonDraft], now: datetime) -> Sequence[int]:

@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api.accounts.models import OneTimeCode, User
+from carelink_api.audit.events import Event
 from carelink_api.sessions import importing_users
 from tests.auth.helpers import SQLITE, events
 from tests.auth_helper import EMAIL, Auth
-from tests.ops.commands import done, done_json, refused
+from tests.ops.commands import counted_events, done, done_json, refused
 
 HEADER = "email,name,user_type,unit\n"
 LINES = (
@@ -46,7 +47,9 @@ def test_everybody_begins_with_a_code_and_without_a_password(
     runner: FlaskCliRunner, auth: Auth, file: Path, sql: Sql
 ) -> None:
     codes = file.with_name("codes.csv")
+    counted = counted_events(Event.USER_CREATED)
     facts = done_json(runner, "users", "import", str(file), "--codes", str(codes))
+    assert counted_events(Event.USER_CREATED) == counted + 3
     assert (facts["created"], facts["changed"], facts["unchanged"]) == (3, 0, 0)
     assert stat.S_IMODE(codes.stat().st_mode) == 0o600
     with codes.open() as lines:

@@ -7,6 +7,7 @@ import pytest
 import redis
 from click.testing import Result
 from flask.testing import FlaskCliRunner
+from prometheus_client import REGISTRY
 
 from carelink_api.sessions.denylist import PREFIX
 
@@ -36,6 +37,12 @@ def refused(runner: FlaskCliRunner, *words: str, stdin: str | None = None) -> st
     lines = result.stderr.splitlines()
     assert len(lines) == 1, lines
     return str(lines[0])
+
+
+def counted_events(event: str) -> float:
+    """Return how many successes of an event this process has counted."""
+    labels = {"event": event, "outcome": "success"}
+    return REGISTRY.get_sample_value("carelink_events_total", labels) or 0.0
 
 
 def entries(client: redis.Redis) -> list[str]:

@@ -13,7 +13,7 @@ from carelink_api.audit.events import Event
 from carelink_api.shifts.models import Shift
 from tests.auth.helpers import events
 from tests.auth_helper import EMAIL, Account, Auth
-from tests.ops.commands import done, done_json, refused, sqlite_only
+from tests.ops.commands import counted_events, done, done_json, refused, sqlite_only
 from tests.shifts.helpers import HOUR, at, give_shift, moment, unit_id
 
 HEADER = "email,unit,starts_at,ends_at,in_charge\n"
@@ -49,7 +49,9 @@ def test_a_good_file_is_imported_and_audited(
         f"{EMAIL},ICU,2060-03-01T07:00:00+01:00,2060-03-01T19:00:00+01:00,true",
         f" {EMAIL.upper()} , ICU ,2060-03-02T06:00:00Z,2060-03-02T18:00Z,",
     )
-    told = done_json(runner, "shifts", "import", file, "--yes", "--reason", "March")
+    counted = counted_events(Event.SHIFT_CREATED)
+    told = done_json(runner, "shifts", "import", file, "--yes", "--reason", " March ")
+    assert counted_events(Event.SHIFT_CREATED) == counted + 2
     assert told == {"imported": 2, "known": 0, "without_shift": 1}
     first = datetime(2060, 3, 1, 6, tzinfo=UTC)
     day = timedelta(days=1)
@@ -58,6 +60,17 @@ def test_a_good_file_is_imported_and_audited(
     assert [(event.actor, event.user_id) for event in trail] == [("cli", nurse.id)] * 2
     assert trail[0].detail is not None
     assert (trail[0].detail["why"], trail[0].detail["in_charge"]) == ("March", True)
+
+
+@sqlite_only
+@pytest.mark.parametrize("reason", [" ", "a", "x" * 501, "March\x1b[2J"])
+def test_what_is_no_reason_stops_it(
+    reason: str, runner: FlaskCliRunner, nurse: Account, roster: Path, sql: Sql
+) -> None:
+    file = fill(roster, f"{EMAIL},ICU,2060-03-01T07:00:00Z,2060-03-01T19:00:00Z,")
+    words = refused(runner, "shifts", "import", file, "--yes", "--reason", reason)
+    assert "The reason must be" in words
+    assert stored(sql) == []
 
 
 @sqlite_only
