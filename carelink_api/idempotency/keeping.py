@@ -14,11 +14,12 @@ from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 from sqlalchemy.orm import Session as Sql
 
 from ..api import JSON_OPTIONS
-from ..errors import CareLinkError
+from ..errors import CareLinkError, Unavailable
 from .attempts import Attempt
 from .models import IdempotencyKey
 
 KEPT_FOR = timedelta(days=1)
+_ATTEMPTS = 3
 
 
 class KeyReused(CareLinkError):
@@ -29,8 +30,25 @@ class KeyReused(CareLinkError):
 def claim(sql: Sql, attempt: Attempt, user_id: int, now: datetime) -> dict[str, Any] | None:
     """Return what this attempt has been answered already; None: it is ours to answer.
 
-    Times in it are text. Raises KeyReused where the key stands for another request.
+    Times in it are text. Raises KeyReused where the key stands for another request, Unavailable
+    where it comes and goes.
     """
+    for _ in range(_ATTEMPTS):
+        if _insert(sql, attempt, user_id, now):
+            return None
+        columns = select(IdempotencyKey.fingerprint, IdempotencyKey.answer)
+        known = sql.execute(columns.where(*_named(attempt, user_id))).one_or_none()
+        if known is None:  # it was there, and its day was over just now: as if it had never been
+            continue
+        if known.fingerprint != attempt.fingerprint:
+            raise KeyReused()
+        answer: dict[str, Any] = orjson.loads(known.answer)
+        return answer
+    raise Unavailable(1)
+
+
+def _insert(sql: Sql, attempt: Attempt, user_id: int, now: datetime) -> bool:
+    """Take the key; return whether it was free."""
     insert = insert_in_sqlite if _is_sqlite(sql) else insert_in_postgresql
     mine = insert(IdempotencyKey).values(
         user_id=user_id,
@@ -39,14 +57,8 @@ def claim(sql: Sql, attempt: Attempt, user_id: int, now: datetime) -> dict[str, 
         fingerprint=attempt.fingerprint,
         created_at=now,
     )
-    if sql.execute(mine.on_conflict_do_nothing().returning(IdempotencyKey.key)).first():
-        return None
-    columns = select(IdempotencyKey.fingerprint, IdempotencyKey.answer)
-    known = sql.execute(columns.where(*_named(attempt, user_id))).one()
-    if known.fingerprint != attempt.fingerprint:
-        raise KeyReused()
-    answer: dict[str, Any] = orjson.loads(known.answer)
-    return answer
+    taken = mine.on_conflict_do_nothing().returning(IdempotencyKey.key)
+    return sql.execute(taken).first() is not None
 
 
 def keep(sql: Sql, attempt: Attempt, user_id: int, answer: dict[str, Any]) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import delete, event, func, literal, select
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
 from carelink_api.api import rfc3339
 from carelink_api.clinical.models import Appointment, CareTeamMember, Patient
 from carelink_api.clinical.record_models import Handoff, Note, NoteVersion, Observation
+from carelink_api.database import writing
+from carelink_api.extensions import db
 from carelink_api.housekeeping.keeper import Housekeeper
 from carelink_api.idempotency.models import IdempotencyKey
 from tests.auth_helper import Account
@@ -178,3 +180,30 @@ def test_keys_are_forgotten_after_a_day(
         keeper.round(own, clock.now())
     assert count(sql, IdempotencyKey) == 0
     assert count(sql, Note) == 1
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_key_that_is_forgotten_just_as_it_comes_back_is_free_again(
+    app: Flask, ward: Ward, patient: int, nurse: Account, sql: Sql
+) -> None:
+    path = f"/api/patients/{patient}/notes/"
+    first = post(ward, nurse, path, NOTE)
+    with app.app_context():
+        engine = db.engine
+    forgotten: list[int] = []
+
+    def forget(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        """Let its day be over between the insert that meets it and the look at what it says."""
+        if statement.startswith("INSERT INTO idempotency_keys") and not cursor.rowcount:
+            with writing(sql):
+                forgotten.extend(sql.scalars(delete(IdempotencyKey).returning(literal(1))))
+
+    event.listen(engine, "after_cursor_execute", forget)
+    try:
+        second = post(ward, nurse, path, NOTE)
+    finally:
+        event.remove(engine, "after_cursor_execute", forget)
+    assert forgotten == [1]
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.get_json()["id"] != second.get_json()["id"]
+    assert count(sql, IdempotencyKey) == 1
