@@ -83,6 +83,7 @@ class Telling:
     def _tell(self, batch: Sequence[Answered]) -> None:
         for each in batch:
             metrics.observe_request(each.method, each.route, each.status, each.seconds)
+        metrics.count_guarded()
         self._write([_line(each) for each in batch])
 
 

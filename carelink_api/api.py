@@ -16,6 +16,7 @@ from webargs.flaskparser import FlaskParser
 
 from . import strict_json
 from .errors import MalformedBody, UnsupportedMediaType, ValidationFailed
+from .service import Answer
 from .shaping import shape_of
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -55,8 +56,7 @@ class FastJson(DefaultJSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         shaped = self._prepare_response_obj(args, kwargs)
-        body = orjson.dumps(shaped, self.default, JSON_OPTIONS)
-        return Response(body, mimetype=self.mimetype)
+        return Answer.of_json(orjson.dumps(shaped, self.default, JSON_OPTIONS))
 
 
 class StrictParser(FlaskParser):

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
 import structlog
+from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import (
     ARRAY,
@@ -240,6 +241,14 @@ class RequestSession(FlaskSession):
             super().close()
         except DBAPIError as error:
             log.warning("connection_not_put_back", kind=type(error).__name__)
+
+
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy, which asks at the end of a request only where somebody has a session."""
+
+    def _teardown_session(self, exc: BaseException | None) -> None:
+        if self.session.registry.registry:
+            super()._teardown_session(exc)
 
 
 def one_of(sql: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:

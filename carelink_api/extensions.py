@@ -7,13 +7,12 @@ from flask_jwt_extended import JWTManager
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
-from flask_sqlalchemy import SQLAlchemy
 
 from .config import Settings
-from .database import Base, RequestSession
+from .database import Base, Database, RequestSession
 from .document import CareLinkApi
 
-db = SQLAlchemy(metadata=Base.metadata, session_options={"class_": RequestSession})
+db = Database(metadata=Base.metadata, session_options={"class_": RequestSession})
 migrate = Migrate()
 jwt = JWTManager()
 limiter = Limiter(key_func=get_remote_address)

@@ -6,7 +6,9 @@ counts for itself. No label holds an id, a name of a person or an address.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 
 if FOLDER := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
@@ -86,14 +88,25 @@ def count_event(event: str, outcome: str, times: int = 1) -> None:
 
 
 def count_guard(source: str, answer: str) -> None:
-    """Count what the guard said, and what it rested on."""
-    _guard(source, answer).inc()
+    """Note what the guard said, and what it rested on; `count_guarded` counts it."""
+    _guarded.append((source, answer))
+
+
+def count_guarded() -> None:
+    """Count what has been noted. With its request's line, off the request's path."""
+    while _guarded:
+        with suppress(IndexError):  # somebody else has counted it
+            _guard(*_guarded.popleft()).inc()
 
 
 def count_hint(sessions: int | None) -> None:
     """Count a message about that many sessions; None for one that none of us has written."""
     HINTS.labels("malformed" if sessions is None else "good").inc()
     HINTED_SESSIONS.inc(sessions or 0)
+
+
+_guarded: deque[tuple[str, str]] = deque(maxlen=100_000)
+"""What the guard has said since it was last counted; bounded, for where nobody counts."""
 
 
 # To look a child up by its labels costs as much as to count it.

@@ -7,14 +7,14 @@ blueprint has, matching a path without parameters again, and writing an answer's
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from flask import Flask, Request, Response, request
 from flask.ctx import RequestContext
 from flask.globals import request_ctx
 from flask.sessions import NullSession, SessionInterface
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 
@@ -51,6 +51,13 @@ class _Hooks:
 
 class Answer(Response):
     """A response that is sent as it stands where nothing in it depends on the request."""
+
+    @classmethod
+    def of_json(cls, body: bytes) -> Self:
+        headers = Headers()
+        headers.add("Content-Type", "application/json")
+        headers.add("Content-Length", str(len(body)))
+        return cls([body], 200, headers)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -130,30 +137,34 @@ class Service(Flask):
         return self.process_response(self.make_response(rv))
 
     def preprocess_request(self) -> ResponseReturnValue | None:
-        for act in self._around().before:
+        for act in self._around(_current()).before:
             if (answer := act()) is not None:
                 return cast(ResponseReturnValue, answer)
         return None
 
     def process_response(self, response: Response) -> Response:
-        ctx = request_ctx._get_current_object()  # type: ignore[attr-defined]
-        for act in chain(ctx._after_request_functions, self._around().after):
+        ctx = _current()
+        for act in ctx._after_request_functions:
+            response = cast(Response, act(response))
+        for act in self._around(ctx).after:
             response = act(response)
         return response
 
     def do_teardown_request(self, exc: BaseException | None = None) -> None:
-        for act in self._around().teardown:
+        for act in self._around(_current()).teardown:
             act(exc)
 
     def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
         for act in reversed(self.teardown_appcontext_funcs):
             act(exc)
 
-    def _around(self) -> _Hooks:
-        endpoint = request.endpoint
+    def _around(self, ctx: RequestContext) -> _Hooks:
+        wanted = ctx.request
+        rule = wanted.url_rule
+        endpoint = None if rule is None else rule.endpoint
         known = self._hooks.get(endpoint)
         if known is None:
-            known = self._hooks[endpoint] = self._find_hooks(request.blueprints)
+            known = self._hooks[endpoint] = self._find_hooks(wanted.blueprints)
         return known
 
     def _find_hooks(self, blueprints: list[str]) -> _Hooks:
@@ -204,6 +215,10 @@ class Service(Flask):
             environ["REQUEST_METHOD"],
             _text(environ.get("QUERY_STRING", "")),
         )
+
+
+def _current() -> RequestContext:
+    return cast(RequestContext, request_ctx._get_current_object())  # type: ignore[attr-defined]
 
 
 def _text(native: str) -> str:

@@ -188,7 +188,8 @@ def logout_all() -> ResponseReturnValue:
 @own_bp.doc(security=SECURITY)
 def me() -> ResponseReturnValue:
     """Show the user, the session and the seconds left. Asking is no user activity."""
-    mine = own.remembered(claims()) or own.look_at_own(db.session(), claims())
+    token = claims()
+    mine = own.remembered(token) or own.look_at_own(db.session(), token)
     return answers.me(mine, web.now(), settings().shift_handoff)
 
 
