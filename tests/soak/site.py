@@ -27,7 +27,7 @@ from tests.servers import (
 )
 
 STATIONS_AN_ACCOUNT = 4
-_UNFORESEEN = re.compile(r'.*"unexpected_error"|Application callable raised')
+_UNFORESEEN = re.compile(r'"unexpected_error"|Application callable raised')
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Site:
     def errors(self) -> list[str]:
         """Return how the workers' log tells of each exception that nobody had foreseen."""
         told = self.server.log()
-        return [told[found.start() :][:3000] for found in _UNFORESEEN.finditer(told)]
+        starts = (told.rfind("\n", 0, found.start()) + 1 for found in _UNFORESEEN.finditer(told))
+        return [told[start : start + 3000] for start in starts]
 
     def verify_trail(self) -> int:
         """Run `audit verify`; return its exit code."""
