@@ -1,8 +1,10 @@
 """A copy of the trail on another system: what it missed while it was away, it gets afterwards."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from structlog.testing import capture_logs
 
 from carelink_api import clock
 from carelink_api.config import UnsafeSettings
+from carelink_api.deployment.make_secrets import self_signed
 from carelink_api.extensions import db, settings
 from carelink_api.housekeeping.keeper import Housekeeper
 from carelink_api.housekeeping.ledger import read_late
@@ -31,13 +34,13 @@ class Collector(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.status = 204
+        self.status, self.scheme = 204, "http"
         self.taken: list[dict[str, Any]] = []
         self.asked: list[str | None] = []
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/carelink?from=ward"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}/carelink?from=ward"
 
     def seqs(self) -> list[int]:
         return [line["seq"] for line in self.taken if "seq" in line]
@@ -60,12 +63,37 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with Collector() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with Collector() as server, _serving(server):
         yield server
+
+
+@contextmanager
+def _serving(server: Collector) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    path = tmp_path / "tls.pem"
+    path.write_text(self_signed("localhost"))
+    return path
+
+
+@pytest.fixture
+def secure_collector(certificate: Path) -> Iterator[Collector]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with Collector() as server:
+        server.scheme = "https"
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        with _serving(server):
+            yield server
 
 
 @pytest.fixture
@@ -154,3 +182,25 @@ def test_events_leave_production_by_tls_only(make_settings: MakeSettings) -> Non
     with pytest.raises(UnsafeSettings, match="https"):
         make_settings(**PRODUCTION, audit_ship_url="http://collector.example/")
     make_settings(**PRODUCTION, audit_ship_url="https://collector.example/")
+
+
+@sqlite_only
+def test_over_tls_only_a_collector_with_a_trusted_certificate_is_told_anything(
+    make_app: MakeApp, sql: Sql, tmp_path: Path, secure_collector: Collector, certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    app = make_app(
+        audit_ship_url=secure_collector.url, audit_ship_token=TOKEN, audit_seal_seconds=1
+    )
+    trail, now = Trail(app, sql, tmp_path / "outside"), clock.now()
+    trail.grow(3)
+    with app.app_context(), capture_logs() as logged:
+        keeper = Housekeeper(parts(app))
+        keeper.round(db.session(), now)
+        faults = [each["fault"] for each in logged if each["event"] == "audit_not_shipped"]
+        assert faults == ["SSLCertVerificationError"]
+        assert secure_collector.asked == []  # nor is the token shown
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        keeper.round(db.session(), now + 31 * SECOND)
+    assert secure_collector.seqs() == [1, 2, 3]
+    assert secure_collector.asked == [f"Bearer {TOKEN}"]
