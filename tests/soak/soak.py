@@ -107,6 +107,7 @@ async def soak(site: Site, dose: Dose) -> Outcome:
     await asyncio.gather(*(station.log_in() for station in stations))
     print(f"  {len(stations)} logged in after {time.monotonic() - began_at:.0f} s", flush=True)
     seen.statuses.clear()
+    seen.slowest.clear()
     villains = Villains(stations, wire, pace, ledger, chance, dose.grace)
     faults = Faults(site, villains, seen, chance, dose.rest)
     names = [name for name in faults.all if any(part in name for part in dose.faults)]
