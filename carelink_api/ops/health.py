@@ -48,6 +48,17 @@ class PulseCheck:
 
 
 @dataclass(frozen=True)
+class MessagesCheck:
+    """Whether this worker answers from memory, and hears of ended sessions, as that wants.
+
+    It decides nothing: a worker that hears nothing asks Redis every time.
+    """
+
+    wanted: bool = False
+    heard: bool = False
+
+
+@dataclass(frozen=True)
 class KeysCheck:
     """Whether this worker has read which keys hold, can open them, and sign with the one that is
     to sign.
@@ -71,6 +82,7 @@ class Readiness:
     database: DatabaseCheck
     redis: RedisCheck
     pulse: PulseCheck
+    messages: MessagesCheck = field(default_factory=MessagesCheck)
     clocks: ClockCheck = field(default_factory=ClockCheck)
     keys: KeysCheck = field(default_factory=KeysCheck)
     housekeeper: HousekeeperCheck = field(default_factory=HousekeeperCheck)
@@ -100,6 +112,7 @@ def look(sql: Sql, parts: Runtime) -> Readiness:
         database,
         check_redis(parts),
         check_pulse(parts),
+        check_messages(parts),
         check_clocks(sql, parts.denylist.client, settings()),
         check_keys(),
         kept,
@@ -187,3 +200,9 @@ def check_pulse(parts: Runtime) -> PulseCheck:
     age = parts.pulse.age_seconds()
     known_age = round(age, 3) if isfinite(age) else None
     return PulseCheck(parts.pulse.is_fresh(), known_age, parts.pulse.size)
+
+
+def check_messages(parts: Runtime) -> MessagesCheck:
+    """Return whether this worker hears the channel on which ends of sessions are announced."""
+    hearing = parts.hearing
+    return MessagesCheck(hearing is not None, hearing is not None and hearing.hears())

@@ -111,6 +111,25 @@ def test_a_worker_serves_without_a_housekeeper_and_says_so(
     assert late() == []
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_worker_says_whether_it_hears_messages_and_serves_without(make_app: MakeApp) -> None:
+    def messages(app: Flask) -> dict[str, bool]:
+        answer = app.test_client().get("/health/ready/")
+        assert answer.status_code == 200
+        heard: dict[str, bool] = answer.get_json()["checks"]["messages"]
+        return heard
+
+    assert messages(make_app(denylist_check="redis")) == {"wanted": False, "heard": False}
+    app = make_app(denylist_check="memory")
+    assert messages(app) == {"wanted": True, "heard": False}
+    hearing = parts(app).hearing
+    assert hearing is not None
+    hearing.begin()
+    assert messages(app) == {"wanted": True, "heard": True}
+    hearing.end()
+    assert messages(app) == {"wanted": True, "heard": False}
+
+
 def test_a_worker_whose_pulse_never_beat_still_serves_by_redis(make_app: MakeApp) -> None:
     answer = make_app().test_client().get("/health/ready/")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
