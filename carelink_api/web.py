@@ -1,12 +1,13 @@
 """What surrounds every request: path, request id, clock, https, headers, CORS, one log line."""
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Network, ip_address
-from random import getrandbits
+from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, has_request_context, request
@@ -143,12 +144,17 @@ class Edge:
             act()
 
 
+_chance = Random()  # noqa: S311
+"""Not the one that everybody shares: whoever seeds that would have ids come twice."""
+os.register_at_fork(after_in_child=_chance.seed)
+
+
 def _new_request_id() -> str:
     """Return 16 characters that no other request has had; no secret, so nobody need not guess it.
 
     The system's generator would let go of the interpreter: another thread runs first then.
     """
-    return b64encode(getrandbits(96).to_bytes(12, "big"), b"-_").decode("ascii")
+    return b64encode(_chance.getrandbits(96).to_bytes(12, "big"), b"-_").decode("ascii")
 
 
 def _add_slash(environ: "WSGIEnvironment") -> bool:
