@@ -81,8 +81,8 @@ def run(
     """Fuzz the server by the document that it serves; as a stranger where there is no person.
 
     `every_bound` tries each bound of each field (the coverage phase), with `bounds_of` only of
-    operations with these tags. `checks` relaxes some for the whole campaign, as the file does for
-    one operation, where both then hold.
+    operations with these tags or ids. `checks` relaxes some for the whole campaign, as the file
+    does for one operation, where both then hold.
     """
     config = _config(examples, checks, bounds_of)
     schema = schemathesis.openapi.from_dict(_document(server), config=config)
@@ -138,8 +138,9 @@ def _config(examples: int, checks: dict[str, Any], bounds_of: Sequence[str]) -> 
             of_all = checks.get(name, {}).get("expected-statuses", [])
             check["expected-statuses"] = [*check["expected-statuses"], *of_all]
     if bounds_of:
-        without = {"coverage": {"enabled": False}}
-        given["operations"].append({"exclude-tag": list(bounds_of), "phases": without})
+        without, names = {"coverage": {"enabled": False}}, list(bounds_of)
+        others = {"exclude-tag": names, "exclude-operation-id": names}
+        given["operations"].append(others | {"phases": without})
     checks = given["checks"] | checks
     return SchemathesisConfig.from_dict(given | {"seed": SEED, "checks": checks})
 

@@ -1,7 +1,8 @@
-"""Who fuzzes: an account of a kind, logged in anew for each request.
+"""Who fuzzes: an account of a kind, logged in anew for each request that may end a session.
 
-A request may log out, log out everywhere or change the password. The next one starts with good
-credentials all the same, so that it reaches what lies behind them.
+It may log out, log out everywhere or change the password. The next one starts with good
+credentials all the same, so that it reaches what lies behind them. Other requests share a session
+for a while: most of a campaign's time went into logins.
 """
 
 import re
@@ -29,6 +30,9 @@ Live = dict[str, int]
 LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
 """Operations whose body carries a token, and the member that does."""
 BY_COOKIE = {"refresh", "logout"}
+SESSION_ENDING_TAGS = {"auth", "sessions", "ops", "accounts"}
+SHARED_BY = 20
+"""So many requests, as something made up may end a session after all."""
 NEW_PASSWORD = "seven umbrellas on the quay"
 
 _PLACES = count()
@@ -75,6 +79,8 @@ class Person:
     account: Account = field(init=False)
     live: Live = field(default_factory=dict)
     _numbers: "count[int]" = field(default_factory=count)
+    _shared: list[dict[str, Any]] = field(default_factory=list)
+    """One session's answer, for each request that is still to be made with it."""
     _valid: Counter[str] = field(default_factory=Counter)
     """How many valid requests went to each route."""
 
@@ -107,7 +113,13 @@ class Person:
 
     def get(self, case: Case, context: AuthContext) -> dict[str, Any]:
         """Return credentials for one request; those for a password change are its own."""
-        return self.log_in(self.make_passing_account() if _operation(case) == "password" else None)
+        if SESSION_ENDING_TAGS & set(case.operation.definition.raw["tags"]):
+            self._shared = []
+            account = self.make_passing_account() if _operation(case) == "password" else None
+            return self.log_in(account)
+        if not self._shared:
+            self._shared = [self.log_in()] * SHARED_BY
+        return self._shared.pop()
 
     def set(self, case: Case, data: dict[str, Any], context: AuthContext) -> None:
         """Put them into the header, and into the body of every second valid request to a route."""
