@@ -5,12 +5,12 @@ and in a busy worker another request has it then, and runs to its end before thi
 log that nobody empties holds up nobody, either.
 """
 
-import atexit
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 
 import structlog
@@ -50,7 +50,8 @@ class Telling:
     def run(self) -> None:
         """Tell for ever what is noted from now on, and the rest when the process ends."""
         self.note = self._keep
-        atexit.register(self.tell)
+        # Not `atexit`, which a child of `multiprocessing`, such as Granian's workers, never calls.
+        Finalize(None, self.tell, exitpriority=0)
         while True:
             self._some.wait()
             time.sleep(GATHER_SECONDS)

@@ -40,3 +40,16 @@ def test_a_dead_workers_pulse_is_nobodys(api_server: MakeServer) -> None:
     last = value(server, name)
     kill_workers(server, server.worker_pids()[:1])
     wait_for(lambda: value(server, name) > last + 2, "the living ones alone")
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_worker_that_is_stopped_writes_the_lines_of_its_last_answers(
+    api_server: MakeServer,
+) -> None:
+    server = api_server(workers=2)
+    ids = {f"last-request-{number}" for number in range(20)}
+    for each in ids:
+        url = f"{server.url}/health/live/"
+        assert httpx.get(url, headers={"X-Request-ID": each}, timeout=10).status_code == 200
+    server.stop()
+    assert {each for each in ids if f'"{each}"' in server.log()} == ids
