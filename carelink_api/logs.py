@@ -17,6 +17,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.?[\w=-]*")
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
+_ROW = re.compile(
+    r"\b(DETAIL|CONTEXT):.*?"
+    r"(?=\n\[SQL|\n\(Background|\n\nThe above exception|\n\nDuring handling|\Z)",
+    re.DOTALL,
+)
+"""What PostgreSQL tells of a row that it refuses, with the values: a patient's data."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -25,10 +31,12 @@ def _mask(text: str) -> str:
 
 
 def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Mask tokens and URL passwords in every text of the event."""
+    """Mask tokens and URL passwords in every text of the event, and rows in an exception's."""
     for key, value in event.items():
         if isinstance(value, str) and ("eyJ" in value or "://" in value):
             event[key] = _mask(value)
+    if (raised := event.get("exception")) and isinstance(raised, str):
+        event["exception"] = _ROW.sub(r"\1: [left out]", raised)
     return event
 
 

@@ -4,11 +4,11 @@ Silent refresh is no activity (NIST SP 800-63B-4 §5.1.2); a call that the user 
 here is on a request's path but two dictionary operations.
 """
 
-import atexit
 import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from typing import Any
 
 import structlog
@@ -164,7 +164,8 @@ class ActivityThread:
         self.ensure_running = self._daemon.ensure_running
 
     def _run(self) -> None:
-        atexit.register(self._write_the_rest)
+        # Not `atexit`, which a child of `multiprocessing`, such as Granian's workers, never calls.
+        Finalize(None, self._write_the_rest, exitpriority=0)
         while True:
             self._activity.wanted.wait(_TICK_SECONDS)
             self._activity.wanted.clear()

@@ -3,12 +3,16 @@
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import httpx
+from sqlalchemy import select
+from sqlalchemy.orm import Session as Sql
 
-from tests.auth_helper import Auth
+from carelink_api.sessions.models import Session
+from tests.auth_helper import Auth, bearer
 from tests.conftest import MakeServer
 from tests.e2e.clients import Api, Load, each_worker, granted, refused, speaking_to
 from tests.processes import wait_for
@@ -95,3 +99,23 @@ def test_new_workers_refuse_what_ended_before_them_though_redis_has_lost_it(
         for worker in workers:
             assert refused(worker.me(ended["access"])) == "revoked"
             granted(worker.me(healthy["access"]))
+
+
+def test_a_worker_that_is_stopped_writes_down_who_was_active_last(
+    auth: Auth, api_server: MakeServer, sql: Sql
+) -> None:
+    server = api_server(workers=1)
+
+    def active() -> tuple[int, datetime]:
+        sql.rollback()
+        row = sql.scalars(select(Session)).one()
+        return row.used_generation, row.last_active_at
+
+    with speaking_to(server) as api:
+        pair = api.tokens(auth.create_user())
+        api.http.get("/api/auth/sessions/", headers=bearer(pair["access"]))
+        wait_for(lambda: active()[0] == 1, "the first note: it is written at once")
+        before = active()[1]
+        api.http.get("/api/auth/sessions/", headers=bearer(pair["access"]))
+        server.stop()
+    assert active()[1] > before

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session as Sql
 from werkzeug.test import TestResponse
 
+from carelink_api.extensions import db
 from tests.auth.helpers import Forger, claims_of, events
 from tests.auth_helper import Auth, bearer
 from tests.conftest import MakeApp
@@ -150,6 +151,25 @@ def test_a_failing_statement_is_logged_without_its_parameters(
     sql.commit()
     assert any("exception" in entry for entry in lines(stderr))
     assert CANARY not in stderr.getvalue()
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_row_that_the_database_refuses_is_not_told_in_the_log(
+    app: Flask, auth: Auth, stderr: io.StringIO
+) -> None:
+    auth.create_user(EMAIL, name=f"{CANARY}\n\nin two lines")
+
+    def broken() -> str:
+        db.session.execute(text("UPDATE users SET user_type = NULL"))
+        return "never"
+
+    app.add_url_rule("/api/broken/", view_func=broken)
+    assert app.test_client().get("/api/broken/").status_code == 500
+    (line,) = [entry for entry in lines(stderr) if entry["event"] == "unexpected_error"]
+    assert line["exception"].count("DETAIL: [left out]") == 2
+    assert "UPDATE users" in line["exception"]
+    assert CANARY not in stderr.getvalue()
+    assert "in two lines" not in stderr.getvalue()
 
 
 @pytest.mark.parametrize(
