@@ -28,6 +28,7 @@ from ..housekeeping.models import ChoreRow
 from ..redis_client import STORE_ERRORS
 from ..sessions.denylist import Denylist
 from ..sessions.runtime import runtime
+from .api.emergencies import due
 from .live_counts import EXTENSION, LiveCount, LiveCounts
 from .metrics_keys import key_families
 from .redis_facts import Facts, nodes
@@ -76,6 +77,11 @@ class _Stores(Collector):
         yield from key_families(self.sql)
         yield from housekeeping(self.sql)
         yield from audit_trail(self.sql)
+        yield GaugeMetricFamily(
+            "carelink_break_glass_reviews_overdue",
+            "Emergency accesses whose review should have been made by now.",
+            due(self.sql, clock.now())["overdue"],
+        )
 
     def _redis(self) -> Families:
         found = nodes(self.denylist.client)

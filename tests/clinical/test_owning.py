@@ -1,5 +1,6 @@
 """Nobody lies in a unit without a nurse who answers for them, or a stated reason."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -151,6 +152,24 @@ def test_a_nurse_on_shift_takes_a_patient_whom_nobody_answers_for(
     assert taken == [("owner:taken", "success", None)] * 2 + [
         ("owner:taken", "refused", "has_owner")
     ]
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(-60, "has_owner"), (5, "has_owner"), (40, None)])
+def test_only_whose_nurse_has_gone_home_without_handing_over_is_taken(
+    minutes: int, code: str | None, ward: Ward, patient: int, bea: Account, sql: Sql
+) -> None:
+    """In handoff time, half an hour, a nurse is still there."""
+    ends_at = clock.now() - timedelta(minutes=minutes)
+    early = ward.nurse(ward.unit(), "early@ward.example", ends_at=ends_at)
+    sql.add(PatientOwner(patient_id=patient, user_id=early.id, since=clock.now()))
+    sql.commit()
+    answer = take(ward, bea, patient)
+    if code:
+        assert (answer.status_code, answer.get_json()["code"]) == (409, code)
+        assert owner(ward, bea, patient) == (early.id, None)
+    else:
+        assert answer.get_json()["owner"]["id"] == bea.id
+        assert latest_detail(sql)["owner_before"] == early.id
 
 
 def test_nobody_is_taken_from_elsewhere_after_the_shift_or_after_the_discharge(

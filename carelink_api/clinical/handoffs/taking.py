@@ -1,7 +1,7 @@
-"""Use case: take a patient whom nobody answers for.
+"""Use case: take a patient whom nobody who is there answers for.
 
-So came who was admitted when no nurse was on shift. The patient's row is locked: of two who take at
-once, one does.
+So came who was admitted when no nurse was on shift, and so lies whose nurse has gone home without
+handing over. The patient's row is locked: of two who take at once, one does.
 """
 
 from datetime import datetime
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session as Sql
 from ...audit.events import Event
 from ...errors import Conflict
 from ...sessions.claims import AccessClaims
+from ...shifts.service import units_on_shift
 from ..access import Action
 from ..accessing import accessing
 from ..owning import answer_for
@@ -21,7 +22,7 @@ from .listing import Shown, owner_of
 
 class HasOwner(Conflict):
     code, title = "has_owner", "Has an owner"
-    detail = "A nurse answers for this patient already; they hand over."
+    detail = "A nurse who is on shift answers for this patient already; they hand over."
 
 
 def take(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime) -> Shown:
@@ -34,9 +35,10 @@ def take(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime) -> S
         if not patient.is_admitted:
             raise NotAdmitted()
         known = sql.get(PatientOwner, patient_id)
-        if known is None:
-            answer_for(sql, patient_id, viewer.user_id, now)
+        if known is None or known.user_id != viewer.user_id:
+            if known and patient.unit_id in units_on_shift(sql, known.user_id, now):
+                raise HasOwner()
+            if before := answer_for(sql, patient_id, viewer.user_id, now):
+                access.about(owner_before=before)
             sql.flush()
-        elif known.user_id != viewer.user_id:
-            raise HasOwner()
         return owner_of(sql, patient)

@@ -22,7 +22,7 @@ _MONTH = timedelta(days=30)
 def count_emergencies(sql: Sql, claims: AccessClaims, *, now: datetime) -> dict[str, Any]:
     """Return how often the glass was broken, and how many reviews are due. Raises Forbidden."""
     demand_operator(sql, claims, now=now)
-    return _lately(sql, now) | _due(sql, now) | {"by_unit": _by_unit(sql, now)}
+    return _lately(sql, now) | due(sql, now) | {"by_unit": _by_unit(sql, now)}
 
 
 def _lately(sql: Sql, now: datetime) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def _lately(sql: Sql, now: datetime) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def _due(sql: Sql, now: datetime) -> dict[str, Any]:
+def due(sql: Sql, now: datetime) -> dict[str, Any]:
+    """Return how many grants wait for their review, how many for too long, and the next date."""
     row = sql.execute(
         select(
             func.count().label("awaiting"),

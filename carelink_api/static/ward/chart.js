@@ -202,7 +202,7 @@ function actsOf(shown) {
   const acts = [
     can("write") && ["record", "Record vital signs", "button-primary", () => recordSigns(desk, patient)],
     can("write") && ["write", "Write note", "", () => writeNote(desk, patient)],
-    !owner && here && can("take_over") && ["take", "Take", "", () => take(shown)],
+    owner?.id !== desk.user.id && here && can("take_over") && ["take", "Take", "", () => take(shown)],
     can("hand_over") && here && !chart.pending_handoff && answers && ["give", "Hand over", "", () => giveHandoff(desk, patient)],
     ["values", "Values", "button-quiet", () => showValues(shown)],
     can("open") && ["place", here ? "Move" : "Admit again", "button-quiet", () => place(shown)],

@@ -96,7 +96,7 @@ export async function discharge({ desk, chart }) {
 }
 
 /**
- * Answer for a patient whom nobody answers for.
+ * Answer for a patient whom nobody who is on shift answers for; else the API says so.
  * @param {Shown} shown
  */
 export async function take({ desk, chart }) {
