@@ -68,7 +68,7 @@ class Run:
     def login(self, host: str = "127.0.0.1") -> httpx.Response:
         body = {"email": LOGINS[0].email, "password": LOGINS[0].password}
         url = f"http://{host}:{self.port}/api/auth/login/"
-        return httpx.post(url, json=body, timeout=10)
+        return httpx.post(url, json=body, timeout=60)
 
 
 def test_it_serves_the_demo_logins_ends_on_ctrl_c_and_keeps_its_data(clone: Path) -> None:
@@ -81,7 +81,7 @@ def test_it_serves_the_demo_logins_ends_on_ctrl_c_and_keeps_its_data(clone: Path
         answer = httpx.post(
             f"http://127.0.0.1:{run.port}/api/auth/refresh/",
             json={"refresh": first.json()["refresh"]},
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == 200
         assert "Loaded the demo hospital" not in run.output.read_text()

@@ -136,7 +136,7 @@ def test_one_hash_runs_at_a_time_and_the_line_is_bounded(
     monkeypatch.setattr(hasher, "_argon2", held)
     threads = _waiting(hasher, 3)
     try:
-        assert held.entered.acquire(timeout=10)
+        assert held.entered.acquire(timeout=60)
         while hasher._places._value:  # until all three have their place
             threading.Event().wait(0.001)
         with pytest.raises(Throttled) as refused:

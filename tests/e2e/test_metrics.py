@@ -13,7 +13,7 @@ KEYS = {"method": "GET", "route": "/.well-known/jwks.json", "status": "200"}
 
 
 def value(server: ApiServer, name: str, **labels: str) -> float:
-    families = text_string_to_metric_families(httpx.get(f"{server.url}/metrics", timeout=10).text)
+    families = text_string_to_metric_families(httpx.get(f"{server.url}/metrics", timeout=60).text)
     return sum(
         sample.value
         for family in families
@@ -27,7 +27,7 @@ def test_any_worker_tells_what_all_have_counted(api_server: MakeServer) -> None:
     server = api_server(workers=2)
     name = "carelink_request_duration_seconds_count"
     for _ in range(30):  # each on a connection of its own, so that both workers get some
-        httpx.get(f"{server.url}/.well-known/jwks.json", timeout=10)
+        httpx.get(f"{server.url}/.well-known/jwks.json", timeout=60)
     wait_for(lambda: value(server, name, **KEYS) == 30, "both workers to have counted")
     assert {value(server, name, **KEYS) for _ in range(10)} == {30}
 
@@ -50,6 +50,6 @@ def test_a_worker_that_is_stopped_writes_the_lines_of_its_last_answers(
     ids = {f"last-request-{number}" for number in range(20)}
     for each in ids:
         url = f"{server.url}/health/live/"
-        assert httpx.get(url, headers={"X-Request-ID": each}, timeout=10).status_code == 200
+        assert httpx.get(url, headers={"X-Request-ID": each}, timeout=60).status_code == 200
     server.stop()
     assert {each for each in ids if f'"{each}"' in server.log()} == ids
