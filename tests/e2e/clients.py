@@ -87,6 +87,16 @@ def refused(response: httpx.Response) -> str | None:
     return reason
 
 
+def refused_in_time(call: Callable[[], httpx.Response], since: float) -> str | None:
+    """Return the reason of the first refusal: of all that was sent in the second after `since`.
+
+    Whatever was sent later is refused already.
+    """
+    while (seen := ask(call)).status == 200:
+        assert seen.sent_at - since <= PROMISED_SECONDS, seen.response.text
+    return refused(seen.response)
+
+
 @contextmanager
 def speaking_to(server: ApiServer) -> Iterator[Api]:
     """The API of a server, over as many connections as there are callers at once."""
