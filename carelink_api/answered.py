@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 GATHER_SECONDS = 0.05
 MOST = 20_000
 """Of those that wait: several seconds of a busy worker."""
+LAST_SECONDS = 2.0
 _AT_ONCE = 500
 
 
@@ -45,13 +46,14 @@ class Telling:
         self._waiting: deque[Answered] = deque()
         self._lost = 0
         self._some = threading.Event()
+        self._telling = threading.Lock()
         self.note: Callable[[Answered], None] = self._tell_at_once
 
     def run(self) -> None:
         """Tell for ever what is noted from now on, and the rest when the process ends."""
         self.note = self._keep
         # Not `atexit`, which a child of `multiprocessing`, such as Granian's workers, never calls.
-        Finalize(None, self.tell, exitpriority=0)
+        Finalize(None, self._tell_the_rest, exitpriority=0)
         while True:
             self._some.wait()
             time.sleep(GATHER_SECONDS)
@@ -63,16 +65,26 @@ class Telling:
 
     def tell(self) -> None:
         """Tell of all that wait."""
-        while self._waiting:
-            count = min(len(self._waiting), _AT_ONCE)
-            self._tell([self._waiting.popleft() for _ in range(count)])
-        if lost := self._lost:
-            self._lost = 0
-            log.warning("answers_not_told", requests=lost)
+        with self._telling:
+            while self._waiting:
+                count = min(len(self._waiting), _AT_ONCE)
+                self._tell([self._waiting.popleft() for _ in range(count)])
+            if lost := self._lost:
+                self._lost = 0
+                log.warning("answers_not_told", requests=lost)
+
+    def _tell_the_rest(self) -> None:
+        """Wait until all is told, unless nobody takes it: a stopped worker must end."""
+        last = threading.Thread(target=self.tell, daemon=True)
+        last.start()
+        last.join(LAST_SECONDS)
 
     def _keep(self, answered: Answered) -> None:
         if len(self._waiting) >= MOST:
-            self._lost += 1
+            self._lost += 1  # the line; it counts all the same
+            metrics.observe_request(
+                answered.method, answered.route, answered.status, answered.seconds
+            )
             return
         self._waiting.append(answered)
         if not self._some.is_set():

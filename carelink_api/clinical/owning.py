@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
 
-from ..accounts.models import User
+from ..accounts.models import User, UserType
 from ..shifts.models import Shift
+from ..shifts.service import units_on_shift
 from .accessing import Access
 from .models import Patient
 from .record_models import PatientOwner
@@ -36,6 +37,13 @@ def find_owner(access: Access, patient: Patient, *, stays: bool) -> None:
         return
     access.about(owner=found)
     answer_for(sql, patient.id, found, viewer.now)
+
+
+def is_there(sql: Sql, user_id: int, unit_id: int | None, now: datetime) -> bool:
+    """Return whether a nurse is on shift in a unit, handoff time included, and may log in."""
+    user = sql.get_one(User, user_id)
+    enabled = user.disabled_at is None and user.user_type == UserType.NURSE
+    return enabled and unit_id in units_on_shift(sql, user_id, now)
 
 
 def answer_for(sql: Sql, patient_id: int, user_id: int, now: datetime) -> int | None:

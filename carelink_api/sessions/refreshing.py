@@ -38,7 +38,7 @@ from .rotation import (
     retirements_after,
     streak_after_rotation,
 )
-from .rows import Loaded, compare_and_swap, load, rotate_and_tell
+from .rows import Loaded, compare_and_swap, goes_on, load, rotate_and_tell
 from .runtime import runtime
 
 _ATTEMPTS = 4
@@ -137,6 +137,8 @@ def _apply(
         case Refused(reason), _:
             return _refuse(sql, presented, reason, now)
         case Keep(), Loaded():
+            if not goes_on(sql, row.session.id):
+                return None
             _record(sql, Event.SESSION_KEPT, row, presented, now)
             return grant_from(row, now, settings)
         case Reissue(streak), Loaded():
@@ -191,10 +193,12 @@ def _reissue(
 ) -> Grant | None:
     """Answer with the current generation again; None when the row has changed meanwhile."""
     generation = row.lineage.generation
-    first_late = streak is not None and row.lineage.late_generation != generation
-    if first_late and not compare_and_swap(
-        sql, row.session.id, generation, late_reissues=streak, late_generation=generation
-    ):
+    if streak is not None and row.lineage.late_generation != generation:
+        late = {"late_reissues": streak, "late_generation": generation}
+        stands = compare_and_swap(sql, row.session.id, generation, **late)
+    else:
+        stands = goes_on(sql, row.session.id)
+    if not stands:
         return None
     alarming = streak is not None and streak >= ALERT_STREAK
     _record(

@@ -78,6 +78,11 @@ _SWAP = (
     )
     .returning(Session.id)
 )
+_GOES_ON = (
+    select(Session.id)
+    .where(Session.id == bindparam("which"), Session.ended_at.is_(None))
+    .with_for_update(read=True)
+)
 _ROTATED = (
     "generation", "refresh_jti", "refresh_issued_at", "predecessor_retired_at", "retired",
     "late_reissues",
@@ -133,6 +138,11 @@ def compare_and_swap(sql: Sql, sid: str, expected: int, /, **values: Any) -> boo
     """Change the row if it still has the expected generation and goes on; return whether it did."""
     wanted = {"which": sid, "expected": expected}
     return sql.connection().execute(_SWAP, wanted | values).one_or_none() is not None
+
+
+def goes_on(sql: Sql, sid: str) -> bool:
+    """Return whether a session has not ended, and keep it so until the transaction does."""
+    return sql.connection().execute(_GOES_ON, {"which": sid}).one_or_none() is not None
 
 
 def rotate_and_tell(

@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
+from carelink_api.accounts.models import User
 from carelink_api.clinical.record_models import PatientOwner
 from tests.auth_helper import Account
 from tests.clinical.handoffs import accept, given
@@ -170,6 +171,15 @@ def test_only_whose_nurse_has_gone_home_without_handing_over_is_taken(
     else:
         assert answer.get_json()["owner"]["id"] == bea.id
         assert latest_detail(sql)["owner_before"] == early.id
+
+
+def test_whoever_may_not_log_in_any_more_answers_for_nobody(
+    ward: Ward, patient: int, ada: Account, bea: Account, sql: Sql
+) -> None:
+    assert take(ward, ada, patient).status_code == 200
+    sql.get_one(User, ada.id).disabled_at = clock.now()
+    sql.commit()
+    assert take(ward, bea, patient).get_json()["owner"]["id"] == bea.id
 
 
 def test_nobody_is_taken_from_elsewhere_after_the_shift_or_after_the_discharge(

@@ -13,11 +13,10 @@ from ...audit.events import Event
 from ...errors import Conflict, Forbidden
 from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
-from ...shifts.service import units_on_shift
 from ..access import Action
 from ..accessing import Access, accessing
 from ..models import Patient
-from ..owning import answer_for
+from ..owning import answer_for, is_there
 from ..record_models import Handoff, PatientOwner
 from .listing import Shown, one
 
@@ -113,7 +112,7 @@ def _own_or_stand_in(access: Access, patient: Patient) -> None:
     if owner is None:
         sql.add(PatientOwner(patient_id=patient.id, user_id=viewer.user_id, since=viewer.now))
     elif owner.user_id != viewer.user_id:
-        if patient.unit_id in units_on_shift(sql, owner.user_id, viewer.now):
+        if is_there(sql, owner.user_id, patient.unit_id, viewer.now):
             raise OwnedByAnother()
         access.about(in_place_of=owner.user_id)
 

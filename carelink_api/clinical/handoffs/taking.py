@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session as Sql
 from ...audit.events import Event
 from ...errors import Conflict
 from ...sessions.claims import AccessClaims
-from ...shifts.service import units_on_shift
 from ..access import Action
 from ..accessing import accessing
-from ..owning import answer_for
+from ..owning import answer_for, is_there
 from ..patients.service import NotAdmitted
 from ..record_models import PatientOwner
 from .listing import Shown, owner_of
@@ -36,7 +35,7 @@ def take(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime) -> S
             raise NotAdmitted()
         known = sql.get(PatientOwner, patient_id)
         if known is None or known.user_id != viewer.user_id:
-            if known and patient.unit_id in units_on_shift(sql, known.user_id, now):
+            if known and is_there(sql, known.user_id, patient.unit_id, now):
                 raise HasOwner()
             if before := answer_for(sql, patient_id, viewer.user_id, now):
                 access.about(owner_before=before)
