@@ -7,7 +7,7 @@ import jwt as pyjwt
 import pytest
 import redis
 from flask import Flask
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as Sql
 
@@ -203,6 +203,35 @@ def test_the_sixth_late_reissue_running_is_reuse_and_the_third_an_alert(
     refreshed(auth.refresh(pair["refresh"]))
     travel(60)
     assert refused_with(auth.refresh(pair["refresh"]), "reused")
+
+
+@pytest.mark.parametrize("rotates", [True, False])
+def test_what_has_ended_since_it_was_read_is_answered_no_more(
+    rotates: bool, make_app: MakeApp, sql: Sql
+) -> None:
+    app = make_app(rotate_refresh_tokens=rotates)
+    auth, ended = Auth(app), list[int]()
+    auth.create_user()
+    first = auth.tokens()
+    auth.refresh(first["refresh"])
+
+    def end_it(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not ended and statement.startswith("SELECT sessions.") and "JOIN users" in statement:
+            ended.append(1)
+            ended.append(auth.logout(first["refresh"]).status_code)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "after_cursor_execute", end_it)
+    try:
+        answer = auth.refresh(first["refresh"])
+    finally:
+        event.remove(engine, "after_cursor_execute", end_it)
+    assert ended == [1, 200]
+    assert refused_with(answer, "revoked")
+    assert [each.event for each in events(sql)][-2:] == [
+        "session:logged_out", "session:refresh_refused",
+    ]  # fmt: skip
 
 
 def test_a_token_ahead_of_the_row_goes_on_and_is_an_alert(
