@@ -10,19 +10,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 
 import structlog
 
 from . import metrics
+from .stopping import at_end
 
 log = structlog.get_logger(__name__)
 
 GATHER_SECONDS = 0.05
 MOST = 20_000
 """Of those that wait: several seconds of a busy worker."""
-LAST_SECONDS = 2.0
 _AT_ONCE = 500
 
 
@@ -52,8 +51,7 @@ class Telling:
     def run(self) -> None:
         """Tell for ever what is noted from now on, and the rest when the process ends."""
         self.note = self._keep
-        # Not `atexit`, which a child of `multiprocessing`, such as Granian's workers, never calls.
-        Finalize(None, self._tell_the_rest, exitpriority=0)
+        at_end(self.tell)
         while True:
             self._some.wait()
             time.sleep(GATHER_SECONDS)
@@ -72,12 +70,6 @@ class Telling:
             if lost := self._lost:
                 self._lost = 0
                 log.warning("answers_not_told", requests=lost)
-
-    def _tell_the_rest(self) -> None:
-        """Wait until all is told, unless nobody takes it: a stopped worker must end."""
-        last = threading.Thread(target=self.tell, daemon=True)
-        last.start()
-        last.join(LAST_SECONDS)
 
     def _keep(self, answered: Answered) -> None:
         if len(self._waiting) >= MOST:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from multiprocessing.util import Finalize
 from typing import Any
 
 import structlog
@@ -19,6 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from .. import clock
 from ..database import from_epoch, write_lock
+from ..stopping import at_end
 from .background import DaemonThread
 from .lifetimes import IDLE_NOTICE
 from .models import Session
@@ -164,8 +164,7 @@ class ActivityThread:
         self.ensure_running = self._daemon.ensure_running
 
     def _run(self) -> None:
-        # Not `atexit`, which a child of `multiprocessing`, such as Granian's workers, never calls.
-        Finalize(None, self._write_the_rest, exitpriority=0)
+        at_end(self._write_the_rest)
         while True:
             self._activity.wanted.wait(_TICK_SECONDS)
             self._activity.wanted.clear()

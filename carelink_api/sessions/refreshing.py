@@ -101,8 +101,8 @@ def _attempt(
 ) -> Grant | Denied | None:
     """Read, decide and act once; None where another request has changed the row meanwhile.
 
-    Reading locks nothing, so it may as well stand alone: the swap tells whether the row is still
-    the one that was read.
+    Reading locks nothing, so it may as well stand alone: what is written tells whether the row is
+    still the one that was read, or with a token that is only given again has not ended since.
     """
     with one_by_one(sql) as connection:
         row = load(connection, presented.sid, settings)
