@@ -21,11 +21,13 @@ from .auth.routes import SidConverter
 from .auth.routes import bp as auth_blueprint
 from .auth.routes import own_bp as own_blueprint
 from .bounded import BoundedCache
+from .clinical.break_glass.ending import note_ends
 from .clinical.routes import blueprints as clinical_blueprints
 from .config import Settings
 from .database import background_engine, engine_options
 from .extensions import api, db, migrate
 from .fields import IdConverter
+from .housekeeping.expiring import EXTENSION as ALSO_EXPIRES
 from .ops import cli
 from .ops.admin.routes import bp as accounts_blueprint
 from .ops.api.numbers import EXTENSION as MINUTE_COUNTS
@@ -133,6 +135,7 @@ def _wire(app: Flask, settings: Settings, *, background: bool) -> tuple[Callable
     app.extensions[MINUTE_COUNTS] = MinuteCounts()
     app.extensions[LIVE_COUNTS] = LiveCounts()
     app.extensions[PASSWORDS] = PasswordHasher(settings)
+    app.extensions[ALSO_EXPIRES] = (note_ends,)
     app.extensions[RUNTIME] = Runtime(
         denylist=denylist,
         pulse=pulse,

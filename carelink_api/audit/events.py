@@ -117,6 +117,8 @@ class Event(StrEnum):
     BREAK_GLASS_OPENED = "break_glass:opened"
     """Outcome `alert`: somebody opened a record outside any care relationship."""
     BREAK_GLASS_ENDED = "break_glass:ended"
+    """Once for each; the reason says how, `occurred_at` when the housekeeper was not there at once.
+    """
     BREAK_GLASS_LISTED = "break_glass:listed"
     BREAK_GLASS_REVIEWED = "break_glass:reviewed"
     BREAK_GLASS_REVIEWS_LISTED = "break_glass:reviews_listed"

@@ -1,8 +1,9 @@
 """Ending sessions whose time has come, and those that only Redis knows to have ended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
+from flask import current_app
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session as Sql
 
@@ -14,6 +15,10 @@ from ..sessions.models import Session
 from ..sessions.reasons import EndReason
 
 ACTOR = "housekeeper"
+EXTENSION = "carelink.also_expires"
+"""Where an application keeps what else time ends, or a session's end: what a part above this one
+has to do, each a piece at a time, and whether there may be more."""
+Expire = Callable[[Sql, datetime], bool]
 
 
 def end_overdue(sql: Sql, settings: Settings, now: datetime, batches: int) -> tuple[int, bool]:
@@ -29,6 +34,13 @@ def end_overdue(sql: Sql, settings: Settings, now: datetime, batches: int) -> tu
             if batches <= 0:
                 return ended, True
     return ended, False
+
+
+def end_what_hangs_on_them(sql: Sql, now: datetime) -> bool:
+    """Do a piece of each of them; return whether some is left."""
+    parts: Sequence[Expire] = current_app.extensions[EXTENSION]
+    left = [expire(sql, now) for expire in parts]  # all of them
+    return any(left)
 
 
 def _overdue(current: Settings, now: datetime) -> Iterator[tuple[EndReason, ColumnElement[bool]]]:

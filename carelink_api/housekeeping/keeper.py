@@ -35,7 +35,7 @@ from ..sessions.models import Session
 from ..sessions.publishing import Comparison, DenylistRefused, Publisher, forgotten_ends
 from ..sessions.runtime import Runtime
 from .clock_watch import ClockWatch
-from .expiring import ACTOR, end_forgotten, end_overdue
+from .expiring import ACTOR, end_forgotten, end_overdue, end_what_hangs_on_them
 from .ledger import Ledger, read_turns
 from .schedule import BY_TIME, SHARED, Chore, Turn
 
@@ -193,7 +193,8 @@ class Housekeeper:
     # The chores.
 
     def _expire(self, sql: Sql, now: datetime) -> Done:
-        return Done(*end_overdue(sql, self._settings, now, _EXPIRE_BATCHES))
+        count, more = end_overdue(sql, self._settings, now, _EXPIRE_BATCHES)
+        return Done(count, end_what_hangs_on_them(sql, now) or more)
 
     def _publish(self, sql: Sql, now: datetime) -> Done:
         now = self._clocks.earlier(now)  # an end that lies ahead would be refused too early

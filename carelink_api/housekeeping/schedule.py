@@ -10,7 +10,7 @@ class Chore(StrEnum):
     """What a housekeeper does, in the order in which a round does it."""
 
     EXPIRE = "expire"
-    """End the sessions whose time has come."""
+    """End the sessions whose time has come, and note the end of what hangs on them."""
     PUBLISH = "publish"
     """Write to Redis what has ended since the last look."""
     COMPARE = "compare"

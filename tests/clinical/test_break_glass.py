@@ -68,6 +68,7 @@ def test_it_opens_that_one_record_to_a_doctor(ward: Ward, patient: int) -> None:
         "reason_code": "life_threatening",
         "reason_text": REASON,
         "ended_at": None,
+        "end_reason": None,
         "open": True,
     }
     assert read(ward, doctor, patient) == 200

@@ -51,6 +51,7 @@ def test_reviewers_see_who_when_and_why_and_nothing_of_what_the_record_holds(
         "reason_code": "life_threatening",
         "reason_text": REASON,
         "ended_at": None,
+        "end_reason": None,
         "open": True,
         "user": {"id": doctor.id, "name": "Doctor", "user_type": "doctor"},
         "unit": {"id": icu, "name": "ICU"},

@@ -148,6 +148,7 @@ def _grant(id: int, sid: str, **columns: Any) -> dict[str, Any]:
         "opened_at": MORNING,
         "expires_at": MORNING + _HOUR,
         "ended_at": None,
+        "end_reason": None,
         "due_at": MORNING + 72 * _HOUR,
         "outcome": None,
     } | columns
@@ -205,7 +206,8 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         _member(2, 12, 1, role="nurse", ends_at=MORNING + 8 * _HOUR, version=2),
     ],
     "break_glass_grants": [
-        _grant(1, "live", outcome="unclear", ended_at=MORNING + _HOUR / 2),
+        _grant(1, "live", outcome="unclear", ended_at=MORNING + _HOUR / 2,
+               end_reason="given_back"),
         _grant(2, "ended", unit_id=None, in_handoff=True),
     ],
     "break_glass_reviews": [

@@ -6,10 +6,11 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ...accounts.models import Unit, User
-from ...database import Base, UtcDateTime
-from .rules import OUTCOMES, REASON_CODES
+from ...database import Base, UtcDateTime, only_rows
+from .rules import OUTCOMES, REASON_CODES, GrantEnd
 
 _OUTCOMES = ", ".join(f"'{outcome}'" for outcome in OUTCOMES)
+_ENDS = ", ".join(f"'{end}'" for end in GrantEnd)
 _REASONS = ", ".join(f"'{code}'" for code in REASON_CODES)
 
 
@@ -25,6 +26,8 @@ class BreakGlassGrant(Base):
         CheckConstraint("expires_at > opened_at", name="order"),
         CheckConstraint(f"reason_code IN ({_REASONS})", name="reason_code"),
         CheckConstraint(f"outcome IN ({_OUTCOMES})", name="outcome"),
+        CheckConstraint(f"end_reason IN ({_ENDS})", name="end_reason"),
+        Index("ix_break_glass_grants_not_ended", "expires_at", **only_rows("ended_at IS NULL")),
         Index("ix_break_glass_grants_sid_patient_id", "sid", "patient_id"),
         Index("ix_break_glass_grants_user_id_opened_at", "user_id", "opened_at"),
         Index("ix_break_glass_grants_patient_id", "patient_id"),
@@ -47,7 +50,8 @@ class BreakGlassGrant(Base):
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When it was given back; None where the time or the session's end ended it."""
+    """When it ended; where nobody gave it back, the housekeeper writes it, a moment later."""
+    end_reason: Mapped[str | None] = mapped_column(String(15))
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     """By when somebody should have looked at it."""
     outcome: Mapped[str | None] = mapped_column(String(15))

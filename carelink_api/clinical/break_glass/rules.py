@@ -1,6 +1,8 @@
 """What break-glass goes by: reasons, outcomes, and who reviews. Who may do it says `access`."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 REASON_CODES = ("life_threatening", "covering", "consultation", "transfer", "other")
 """Danger for life or limb; in for a colleague; asked for advice; on the way; see the text."""
@@ -10,6 +12,30 @@ REVIEWERS = frozenset({"admin"})
 REVIEW_DUE_AFTER = timedelta(hours=72)
 RATE_DAYS = 30
 """Over how many days rates are counted where nobody says."""
+
+
+class GrantEnd(StrEnum):
+    """How an emergency access ended."""
+
+    GIVEN_BACK = "given_back"
+    RAN_OUT = "ran_out"
+    SESSION_ENDED = "session_ended"
+
+
+def end_of(
+    opened_at: datetime,
+    expires_at: datetime,
+    session_ends: Iterable[datetime | None],
+    now: datetime,
+) -> tuple[datetime, GrantEnd] | None:
+    """Return when and how a grant that nobody gave back has ended by `now`; None: it has not.
+
+    `session_ends` are all the moments from which its session is over; the first counts.
+    """
+    session_end = min((at for at in session_ends if at is not None), default=expires_at)
+    if session_end < expires_at and session_end <= now:
+        return max(session_end, opened_at), GrantEnd.SESSION_ENDED
+    return (expires_at, GrantEnd.RAN_OUT) if expires_at <= now else None
 
 
 def is_settled(outcome: str | None) -> bool:

@@ -8,7 +8,7 @@ from ...api import PageArgs, Secret, Text, Time
 from ...fields import Id, query_id
 from ..paging import PageSchema
 from ..patients.schemas import UnitSchema
-from .rules import OUTCOMES, RATE_DAYS, REASON_CODES
+from .rules import OUTCOMES, RATE_DAYS, REASON_CODES, GrantEnd
 
 _WORD = r"[^\u0000-\u0020\u007f-\u009f]+"
 _WORDS = f"^ *{_WORD}( +{_WORD})+ *$"
@@ -47,7 +47,12 @@ class GrantSchema(ma.Schema):
     opened_at = Time(required=True)
     expires_at = Time(required=True)
     ended_at = Time(
-        required=True, allow_none=True, metadata={"description": "When it was given back."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it ended; written down within seconds of it."},
+    )
+    end_reason = ma.fields.String(
+        required=True, allow_none=True, validate=ma.validate.OneOf([*map(str, GrantEnd), None])
     )
     open = ma.fields.Boolean(
         required=True, metadata={"description": "It opens the record now, to its session."}

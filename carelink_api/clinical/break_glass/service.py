@@ -20,6 +20,7 @@ from ..access import Tie, may_break_glass
 from ..accessing import Access, accessing
 from ..models import Patient
 from ..paging import Page, read_page
+from .ending import settle
 from .holding import holds
 from .models import BreakGlassGrant
 from .rules import REVIEW_DUE_AFTER
@@ -60,7 +61,8 @@ def open_record(sql: Sql, claims: AccessClaims, emergency: Emergency, *, now: da
 
 
 def give_back(sql: Sql, claims: AccessClaims, grant_id: int, *, now: datetime) -> Shown:
-    """End one's own grant before its time; again for one that has ended changes nothing.
+    """End one's own grant before its time; for one that has ended, and whose end has its event,
+    changes nothing.
 
     Raises NotFound for what is not one's own, Forbidden.
     """
@@ -71,9 +73,10 @@ def give_back(sql: Sql, claims: AccessClaims, grant_id: int, *, now: datetime) -
         if grant is None:
             access.about(asked_for_grant=grant_id)
             raise NotFound()
-        if grant.ended_at is None and now < grant.expires_at:
-            grant.ended_at = now
-        access.showed([grant.patient_id], **_basis(grant))
+        access.is_repeated = grant.ended_at is not None
+        if grant.ended_at is None:
+            settle(sql, grant, now)
+        access.showed([grant.patient_id], why=grant.end_reason, **_basis(grant))
         return shown(grant, is_open=False)
 
 
@@ -105,6 +108,7 @@ def shown(grant: BreakGlassGrant, *, is_open: bool) -> Shown:
         "opened_at": grant.opened_at,
         "expires_at": grant.expires_at,
         "ended_at": grant.ended_at,
+        "end_reason": grant.end_reason,
         "open": is_open,
     }
 

@@ -16,6 +16,8 @@ const STATUSES = [
   ["overdue", "Overdue"],
   ["settled", "Settled"],
 ];
+/** @type {Record<string, string>} */
+const ENDS = { given_back: "given back", ran_out: "ran out", session_ended: "ended with the session" };
 const REASONS = Object.fromEntries(EMERGENCIES);
 
 /**
@@ -55,7 +57,7 @@ function card(board, grant, again) {
   /** @type {[string, string][]} */
   const lines = [
     ["Who", `${grant.user.name}, ${grant.user.user_type}`],
-    ["When", `${dayTime(grant.opened_at)}${grant.in_handoff ? ", in handoff time" : ""}${grant.open ? ", still open" : ""}`],
+    ["When", `${dayTime(grant.opened_at)}${grant.in_handoff ? ", in handoff time" : ""}${grant.open ? ", still open" : ""}${grant.ended_at ? `; ${ENDS[grant.end_reason] ?? "ended"} ${dayTime(grant.ended_at)}` : ""}`],
     ["Record", `patient number ${grant.patient_id}${grant.unit ? `, then in ${grant.unit.name}` : ""}; used ${counted(grant.accesses, "time")}`],
     ["Why", `${REASONS[grant.reason_code] ?? grant.reason_code}: “${grant.reason_text}”`],
     .../** @type {[string, string][]} */ (grant.reviews.map((/** @type {any} */ one) => ["Review", `${one.outcome}: “${one.comment}”, ${dayTime(one.reviewed_at)}`])),

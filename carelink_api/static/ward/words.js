@@ -87,7 +87,7 @@ export const ACCESSES = {
   "care_team:joined": "Took somebody into the care team",
   "care_team:left": "Ended somebody's place in the care team",
   "break_glass:opened": "Opened the record in an emergency",
-  "break_glass:ended": "Gave emergency access back",
+  "break_glass:ended": "Emergency access ended",
   "break_glass:listed": "Listed own emergency accesses",
   "break_glass:reviewed": "Reviewed an emergency access",
   "break_glass:reviews_listed": "Listed emergency accesses for review",
