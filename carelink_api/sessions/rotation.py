@@ -45,6 +45,8 @@ class Lineage:
     """None while it goes on."""
     refuse_from: datetime | None
     user_disabled: bool
+    by_cookie: bool
+    """Every tab's answer writes the one cookie that all of them send."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def decide_rotation(
     if presented > session.generation:
         return Rotate(row_behind=True)
     if presented == session.generation:
+        if _might_be_overwritten(session, now, windows.grace):
+            return Reissue()
         return Rotate() if windows.rotate else Keep()
     if _retired_a_moment_ago(session, presented, now, windows.grace):
         return Reissue()
@@ -154,6 +158,14 @@ def _retired_a_moment_ago(
     return bool(grace) and any(
         generation == presented and now - at <= grace for generation, at in session.retired
     )
+
+
+def _might_be_overwritten(session: Lineage, now: datetime, grace: timedelta) -> bool:
+    """Return whether answers with the current token may be on their way to a browser's jar.
+
+    Rotating it now would let one that arrives late put the retired token back over its successor.
+    """
+    return session.by_cookie and _retired_a_moment_ago(session, session.generation - 1, now, grace)
 
 
 def _response_was_probably_lost(

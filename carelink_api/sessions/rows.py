@@ -127,6 +127,7 @@ def _loaded(row: Row[*tuple[Any, ...]], settings: Settings) -> Loaded:
             ended_reason=row.end_reason if row.ended_at is not None else None,
             refuse_from=row.refuse_from,
             user_disabled=row.disabled_at is not None,
+            by_cookie=row.by_cookie,
         ),
         refresh_jti=row.refresh_jti,
         refresh_issued_at=row.refresh_issued_at,

@@ -106,14 +106,31 @@ def test_no_token_at_all_is_a_bare_challenge(client: FlaskClient) -> None:
         assert "Set-Cookie" not in response.headers
 
 
-def test_a_lost_answer_is_given_again(browser: Browser, mine: dict[str, Any]) -> None:
+def test_a_lost_answer_is_given_again(
+    browser: Browser, mine: dict[str, Any], travel: Travel
+) -> None:
     before = dict(browser.jar)
     lost = browser.refresh()
     browser.jar = before
     again = refreshed(browser.refresh())
     assert again["reissued"] is True
     assert claims_of(browser.jar[REFRESH]) == claims_of(set_cookies(lost)[REFRESH].value)
+    travel(11)
     assert refreshed(browser.refresh())["reissued"] is False
+
+
+def test_answers_to_several_tabs_may_arrive_in_any_order(
+    auth: Auth, browser: Browser, mine: dict[str, Any], travel: Travel
+) -> None:
+    for _ in range(3):
+        travel(20 * 60)
+        cookies = browser.header()
+        refreshed(browser.refresh())
+        late = browser.send("refresh", csrf=browser.csrf, cookies=cookies)
+        assert refreshed(late)["reissued"] is True
+        access = refreshed(browser.refresh())["access"]
+        browser.keep(late)  # over what the last one has brought
+        assert auth.me(access).status_code == 200
 
 
 def test_reuse_ends_the_session_and_takes_the_cookies(

@@ -50,6 +50,7 @@ def lineage(**changes: Any) -> Lineage:
         ended_reason=None,
         refuse_from=None,
         user_disabled=False,
+        by_cookie=False,
     )
     return replace(usual, **changes)
 
@@ -72,6 +73,32 @@ def test_the_current_token_rotates_under_strict_single_use() -> None:
 def test_a_token_ahead_of_the_row_rotates_and_tells_of_lost_writes() -> None:
     assert decide_rotation(lineage(), 6, NOW, WINDOWS) == Rotate(row_behind=True)
     assert decide_rotation(lineage(), 60, NOW, WINDOWS) == Rotate(row_behind=True)
+
+
+@pytest.mark.parametrize("used", [4, 5])
+def test_a_cookies_token_is_given_again_while_the_answers_that_brought_it_may_be_on_their_way(
+    used: int,
+) -> None:
+    session = rotated(GRACE, used_generation=used, by_cookie=True)
+    assert decide_rotation(session, 5, NOW, WINDOWS) == Reissue()
+
+
+def test_a_cookies_token_rotates_a_microsecond_after_the_grace_period() -> None:
+    session = rotated(GRACE + TICK, by_cookie=True)
+    assert decide_rotation(session, 5, NOW, WINDOWS) == Rotate()
+
+
+def test_a_cookies_token_rotates_at_once_under_strict_single_use() -> None:
+    assert decide_rotation(rotated(timedelta(0), by_cookie=True), 5, NOW, STRICT) == Rotate()
+
+
+def test_a_cookies_first_token_rotates_at_once() -> None:
+    first = lineage(generation=1, predecessor_retired_at=None, by_cookie=True)
+    assert decide_rotation(first, 1, NOW, WINDOWS) == Rotate()
+
+
+def test_a_token_that_no_jar_holds_rotates_however_young_it_is() -> None:
+    assert decide_rotation(rotated(timedelta(0)), 5, NOW, WINDOWS) == Rotate()
 
 
 @pytest.mark.parametrize("used", [4, 5])

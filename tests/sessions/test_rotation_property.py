@@ -63,6 +63,7 @@ class Row:
             ended_reason=None,
             refuse_from=None,
             user_disabled=False,
+            by_cookie=False,
         )
 
     def judge(self, presented: int) -> Verdict:
