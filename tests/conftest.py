@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session as Sql
 from carelink_api import create_app
 from carelink_api.config import PREFIX, Settings
 from carelink_api.extensions import db
+from tests import forked
 from tests.auth_helper import Auth
 from tests.engines import share_compiled_statements
 from tests.order import pytest_collection_finish as pytest_collection_finish
@@ -53,6 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "settings(**overrides): settings of the fixture `app`")
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]  # the shell's settings are not the tests'
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process compiles it all anew
+    sys.dont_write_bytecode = False
+    forked.wanted = True
     wait_for_slow_transactions()
 
 

@@ -12,11 +12,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
+
+from tests import forked
+from tests.forked import Forked
 
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
@@ -51,7 +54,7 @@ class Server:
 
     def __init__(self) -> None:
         self.folder = short_folder()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -107,6 +110,8 @@ class Server:
         process, self.process = self.process, None
         if process is None:
             return
+        if process.poll() is not None:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
             os.kill(process.pid, signal.SIGCONT)  # it may be paused
@@ -127,6 +132,14 @@ class Server:
                 start_new_session=True,
                 **options,
             )
+
+    def _fork(self, *command: str | Path, cwd: Path, env: Mapping[str, str]) -> None:
+        """Spawn a process of ours (`python -m …`), in a test for a fraction of the CPU."""
+        if not forked.wanted:
+            return self._spawn(*command, cwd=cwd, env=env)
+        log = str(self.folder / "server.log")
+        self.process = Forked(command, cwd, env, [os.devnull, log, log])
+        return None
 
     def log(self) -> str:
         """Return what it has printed so far."""

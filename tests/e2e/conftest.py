@@ -1,6 +1,5 @@
 """Stores that a test may break, and servers on them."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from carelink_api.config import Settings
+from tests import forked
 from tests.conftest import TEST_SETTINGS, environment, migrate
 from tests.servers import ROOT, ApiServer, PostgresServer, SettledServer, ValkeyServer
 
@@ -63,7 +63,7 @@ def housekeep() -> Housekeep:
 
     def run(server: ApiServer) -> None:
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "housekeep", "--once"]
-        done = subprocess.run(command, cwd=ROOT, env=server.env, capture_output=True, timeout=60)
-        assert done.returncode == 0, done.stderr.decode()
+        done = forked.run(command, cwd=ROOT, env=server.env)
+        assert done.returncode == 0, done.stderr
 
     return run

@@ -94,9 +94,7 @@ class Crowd:
     """Several tabs at once, each on a connection of its own, from `with` until its end."""
 
     def __init__(self, server: ApiServer, account: Account, size: int = 4) -> None:
-        self._clients = [
-            httpx.Client(base_url=server.url, timeout=CLIENT_TIMEOUT_SECONDS) for _ in range(size)
-        ]
+        self._clients = [server.client(timeout=CLIENT_TIMEOUT_SECONDS) for _ in range(size)]
         self.tabs = [Tab(Api(http), logged_in(Api(http), account)) for http in self._clients]
         self._stopping = threading.Event()
         self.stalls = Stalls()
