@@ -35,6 +35,7 @@ from .rotation import (
     Verdict,
     decide_rotation,
     retired_at,
+    retired_for_good,
     retirements_after,
     streak_after_rotation,
 )
@@ -87,20 +88,22 @@ def peek(sql: Sql, presented: RefreshClaims, *, now: datetime) -> None:
 def _settle(
     sql: Sql, presented: RefreshClaims, now: datetime, settings: Settings
 ) -> Grant | Denied:
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         # Each attempt is a transaction: on PostgreSQL a lost swap still locks the row, and who
         # holds it must not wait for the change counter (reuse), which is taken before any row.
-        outcome = _attempt(sql, presented, now, settings)
+        outcome = _attempt(sql, presented, now, settings, was_good=attempt > 0)
         if outcome is not None:
             return outcome
     raise Unavailable(1)
 
 
 def _attempt(
-    sql: Sql, presented: RefreshClaims, now: datetime, settings: Settings
+    sql: Sql, presented: RefreshClaims, now: datetime, settings: Settings, *, was_good: bool
 ) -> Grant | Denied | None:
     """Read, decide and act once; None where another request has changed the row meanwhile.
 
+    `was_good`: this very request has found the token good, and lost a race. Where it lost to a
+    change of the password, that was no reuse: it is told to come back, and nothing ends.
     Reading locks nothing, so it may as well stand alone: what is written tells whether the row is
     still the one that was read, or with a token that is only given again has not ended since.
     """
@@ -113,6 +116,15 @@ def _attempt(
             _measure_replay(row, presented, verdict, now)
             if isinstance(verdict, Rotate):
                 return _rotate(connection, row, presented, verdict, now, settings)
+    if (
+        was_good
+        and row is not None
+        and isinstance(verdict, Reuse)
+        and retired_for_good(row.lineage)
+    ):
+        with writing(sql):
+            _refuse(sql, presented, EndReason.PASSWORD_CHANGED, now)
+        raise Unavailable(1)
     with writing(sql):
         return _apply(sql, row, presented, verdict, now, settings)
 
@@ -137,7 +149,7 @@ def _apply(
         case Refused(reason), _:
             return _refuse(sql, presented, reason, now)
         case Keep(), Loaded():
-            if not goes_on(sql, row.session.id):
+            if not goes_on(sql, row.session.id, row.lineage.generation):
                 return None
             _record(sql, Event.SESSION_KEPT, row, presented, now)
             return grant_from(row, now, settings)
@@ -197,7 +209,7 @@ def _reissue(
         late = {"late_reissues": streak, "late_generation": generation}
         stands = compare_and_swap(sql, row.session.id, generation, **late)
     else:
-        stands = goes_on(sql, row.session.id)
+        stands = goes_on(sql, row.session.id, generation)
     if not stands:
         return None
     alarming = streak is not None and streak >= ALERT_STREAK

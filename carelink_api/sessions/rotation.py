@@ -152,6 +152,11 @@ def retired_at(session: Lineage, presented: int) -> datetime | None:
     return dict(session.retired).get(presented)
 
 
+def retired_for_good(session: Lineage) -> bool:
+    """Say whether the present generation began with another password: no former one is forgiven."""
+    return session.generation > 1 and session.predecessor_retired_at is None
+
+
 def _retired_a_moment_ago(
     session: Lineage, presented: int, now: datetime, grace: timedelta
 ) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session as Sql
 
@@ -78,9 +78,13 @@ _SWAP = (
     )
     .returning(Session.id)
 )
+_FORGIVABLE = or_(
+    Session.generation == bindparam("given"),
+    and_(Session.generation == bindparam("given") + 1, Session.predecessor_retired_at.is_not(None)),
+)
 _GOES_ON = (
     select(Session.id)
-    .where(Session.id == bindparam("which"), Session.ended_at.is_(None))
+    .where(Session.id == bindparam("which"), Session.ended_at.is_(None), _FORGIVABLE)
     .with_for_update(read=True)
 )
 _ROTATED = (
@@ -141,9 +145,12 @@ def compare_and_swap(sql: Sql, sid: str, expected: int, /, **values: Any) -> boo
     return sql.connection().execute(_SWAP, wanted | values).one_or_none() is not None
 
 
-def goes_on(sql: Sql, sid: str) -> bool:
-    """Return whether a session has not ended, and keep it so until the transaction does."""
-    return sql.connection().execute(_GOES_ON, {"which": sid}).one_or_none() is not None
+def goes_on(sql: Sql, sid: str, generation: int) -> bool:
+    """Return whether a session has not ended and that generation may be given to its holder still:
+    it is the current one, or was rotated a moment ago. Keep it so until the transaction ends.
+    """
+    asked = {"which": sid, "given": generation}
+    return sql.connection().execute(_GOES_ON, asked).one_or_none() is not None
 
 
 def rotate_and_tell(
