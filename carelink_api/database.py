@@ -207,7 +207,13 @@ def _put_back(connection: Connection, set_apart: Any) -> None:
             set_apart.autocommit = False
         connection.close()
     except (DBAPIError, connection.dialect.loaded_dbapi.Error) as error:
-        log.warning("connection_not_put_back", kind=type(error).__name__)
+        _throw_away(connection, error)
+
+
+def _throw_away(connection: Connection, error: Exception) -> None:
+    """Let a connection never be lent again, and its place in the pool be free."""
+    log.warning("connection_not_put_back", kind=type(error).__name__)
+    if not connection.closed:
         connection.invalidate()
         connection.close()
 
@@ -233,14 +239,32 @@ def writing(sql: Session) -> Iterator[Session]:
 class RequestSession(FlaskSession):
     """The session of a request, which ends after its answer was made."""
 
+    lent: Connection | None = None
+    """What its present transaction runs on, or the last one ran on."""
+
     def close(self) -> None:
         """Put the connection back. One that breaks at this takes nothing with it: what was to be
-        kept is committed, the server rolls back by itself, and the answer stands.
+        kept is committed, the server rolls back by itself, and the answer stands. It is never lent
+        again, and its place in the pool is free.
         """
         try:
             super().close()
-        except DBAPIError as error:
-            log.warning("connection_not_put_back", kind=type(error).__name__)
+        except Exception as error:
+            if self.lent is None or not _is_of_database(error, self.lent):
+                raise
+            _throw_away(self.lent, error)
+        finally:
+            self.lent = None
+
+
+@event.listens_for(RequestSession, "after_begin")
+def _remember_lent(session: Session, _transaction: Any, connection: Connection) -> None:
+    cast(RequestSession, session).lent = connection
+
+
+def _is_of_database(error: Exception, connection: Connection) -> bool:
+    """Say whether it comes from the database, or from its driver past SQLAlchemy."""
+    return isinstance(error, DBAPIError | connection.dialect.loaded_dbapi.Error)
 
 
 class Database(SQLAlchemy):

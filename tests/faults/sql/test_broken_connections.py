@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 from werkzeug.test import TestResponse
@@ -116,3 +117,27 @@ def _reopen(app: Flask, *, read_only: bool) -> None:
                 text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {state}')
             )
         db.engine.dispose()
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_connection_that_does_not_roll_back_is_thrown_away_and_its_place_is_free(
+    app: Flask, client: FlaskClient
+) -> None:
+    """Refused by the driver, not by a server that is gone: SQLAlchemy takes it for a good one."""
+    lent: list[Any] = []
+
+    @app.get("/stays-open/")
+    def stay_open() -> str:
+        connection = db.session.connection()
+        inner = _of(connection).transaction()
+        inner.__enter__()  # inside it, psycopg forbids a rollback
+        lent.extend((connection, _of(connection), inner))
+        return "answered"
+
+    with app.app_context():
+        pool: Any = db.engine.pool
+    answer = client.get("/stays-open/")
+    connection, raw, _ = lent
+    assert (answer.status_code, answer.text) == (200, "answered")
+    assert (pool.checkedout(), connection.closed, raw.closed) == (0, True, True)
+    assert client.get("/health/ready").status_code == 200
