@@ -58,11 +58,16 @@ class Observation(Base):
 
 
 class Handoff(Base):
-    """A nurse hands a patient over (SBAR); another accepts, or the giver takes it back."""
+    """A nurse hands a patient over (SBAR); another accepts, or the giver takes it back.
+
+    Superseded: she was gone, and another has taken the patient.
+    """
 
     __tablename__ = "handoffs"
     __table_args__ = (
-        CheckConstraint("status IN ('pending', 'accepted', 'withdrawn')", name="status"),
+        CheckConstraint(
+            "status IN ('pending', 'accepted', 'withdrawn', 'superseded')", name="status"
+        ),
         CheckConstraint("(status = 'pending') = (closed_at IS NULL)", name="closed"),
         CheckConstraint(
             "status <> 'accepted' OR closed_by_id <> given_by_id", name="accepted_by_another"
@@ -84,7 +89,7 @@ class Handoff(Base):
     given_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     given_at: Mapped[datetime] = mapped_column(UtcDateTime)
     closed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    """Who accepted it, or took it back."""
+    """Who accepted it, took it back, or took the patient without it."""
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
 

@@ -173,6 +173,37 @@ def test_only_whose_nurse_has_gone_home_without_handing_over_is_taken(
         assert latest_detail(sql)["owner_before"] == early.id
 
 
+def test_what_the_nurse_who_is_gone_had_given_is_superseded_by_whoever_takes_the_patient(
+    ward: Ward, patient: int, ada: Account, bea: Account, sql: Sql
+) -> None:
+    ends_at = clock.now() + timedelta(minutes=5)
+    early = ward.nurse(ward.unit(), "early@ward.example", ends_at=ends_at)
+    assert take(ward, early, patient).status_code == 200
+    waits = given(ward, early, patient)
+    sql.get_one(User, early.id).disabled_at = clock.now()
+    sql.commit()
+    assert take(ward, bea, patient).get_json()["owner"]["id"] == bea.id
+    assert latest_detail(sql)["superseded_handoff"] == waits
+    closed = ward.get(bea, f"{PATH}{patient}/handoffs/{waits}/").get_json()
+    assert (closed["status"], closed["closed_by"]["id"]) == ("superseded", bea.id)
+    assert closed["closed_at"] is not None
+    late = accept(ward, ada, patient, waits)
+    assert (late.status_code, late.get_json()["code"]) == (409, "handoff_closed")
+    assert owner(ward, ada, patient) == (bea.id, None)
+    asked = ward.get(bea, f"{PATH}{patient}/handoffs/?status=superseded").get_json()
+    assert [each["id"] for each in asked["items"]] == [waits]
+    assert accept(ward, ada, patient, given(ward, bea, patient)).status_code == 200
+
+
+def test_taking_again_what_one_has_leaves_ones_own_handoff_as_it_is(
+    ward: Ward, patient: int, ada: Account, bea: Account
+) -> None:
+    assert take(ward, ada, patient).status_code == 200
+    waits = given(ward, ada, patient)
+    assert take(ward, ada, patient).status_code == 200
+    assert accept(ward, bea, patient, waits).status_code == 200
+
+
 def test_whoever_may_not_log_in_any_more_answers_for_nobody(
     ward: Ward, patient: int, ada: Account, bea: Account, sql: Sql
 ) -> None:

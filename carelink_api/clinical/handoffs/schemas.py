@@ -7,7 +7,7 @@ from ..appointments.schemas import PersonSchema
 from ..paging import PageSchema
 from ..prose import Prose
 
-_STATUS = ma.validate.OneOf(["pending", "accepted", "withdrawn"])
+_STATUS = ma.validate.OneOf(["pending", "accepted", "withdrawn", "superseded"])
 LONGEST = 2000
 """Characters of each part: SBAR is to be read before a shift, not instead of the record."""
 
@@ -41,7 +41,7 @@ class HandoffSchema(ma.Schema):
         PersonSchema,
         required=True,
         allow_none=True,
-        metadata={"description": "Who accepted it, or took it back."},
+        metadata={"description": "Who accepted it, took it back, or took the patient."},
     )
     closed_at = Time(required=True, allow_none=True)
 

@@ -28,7 +28,7 @@ class HandoffPending(Conflict):
 
 class HandoffClosed(Conflict):
     code, title = "handoff_closed", "Handoff closed"
-    detail = "The handoff has been accepted or taken back already."
+    detail = "The handoff has been accepted or taken back already, or another took the patient."
 
 
 class OwnedByAnother(Conflict):
@@ -88,7 +88,8 @@ def accept(
         if handoff.given_by_id == viewer.user_id:
             raise OwnHandoff()
         access.about(owner_before=answer_for(sql, patient_id, viewer.user_id, now))
-        return _close(access, handoff, "accepted")
+        close(access, handoff, "accepted")
+        return one(access, patient_id, handoff_id)
 
 
 def withdraw(
@@ -103,7 +104,8 @@ def withdraw(
         handoff = _pending(access, patient_id, handoff_id)
         if handoff.given_by_id != viewer.user_id:
             raise Forbidden()
-        return _close(access, handoff, "withdrawn")
+        close(access, handoff, "withdrawn")
+        return one(access, patient_id, handoff_id)
 
 
 def _own_or_stand_in(access: Access, patient: Patient) -> None:
@@ -126,8 +128,8 @@ def _pending(access: Access, patient_id: int, handoff_id: int) -> Handoff:
     return found
 
 
-def _close(access: Access, handoff: Handoff, status: str) -> Shown:
+def close(access: Access, handoff: Handoff, status: str) -> None:
+    """Say what has become of a pending handoff, and by whom."""
     handoff.status, handoff.version = status, handoff.version + 1
     handoff.closed_by_id, handoff.closed_at = access.viewer.user_id, access.viewer.now
     access.sql.flush()
-    return one(access, handoff.patient_id, handoff.id)

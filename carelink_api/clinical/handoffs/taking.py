@@ -1,22 +1,25 @@
 """Use case: take a patient whom nobody who is there answers for.
 
 So came who was admitted when no nurse was on shift, and so lies whose nurse has gone home without
-handing over. The patient's row is locked: of two who take at once, one does.
+handing over; what she has given and nobody accepted is superseded. The patient's row is locked: of
+two who take at once, one does.
 """
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
 
 from ...audit.events import Event
 from ...errors import Conflict
 from ...sessions.claims import AccessClaims
 from ..access import Action
-from ..accessing import accessing
+from ..accessing import Access, accessing
 from ..owning import answer_for, is_there
 from ..patients.service import NotAdmitted
-from ..record_models import PatientOwner
+from ..record_models import Handoff, PatientOwner
 from .listing import Shown, owner_of
+from .service import close
 
 
 class HasOwner(Conflict):
@@ -39,5 +42,14 @@ def take(sql: Sql, viewer: AccessClaims, patient_id: int, *, now: datetime) -> S
                 raise HasOwner()
             if before := answer_for(sql, patient_id, viewer.user_id, now):
                 access.about(owner_before=before)
+            _supersede(access, patient_id)
             sql.flush()
         return owner_of(sql, patient)
+
+
+def _supersede(access: Access, patient_id: int) -> None:
+    """Close the handoff that waits, if any: who accepted it now would take the patient again."""
+    waits = select(Handoff).filter_by(patient_id=patient_id, status="pending")
+    if (handoff := access.sql.scalar(waits)) is not None:
+        close(access, handoff, "superseded")
+        access.about(superseded_handoff=handoff.id)
