@@ -9,14 +9,29 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TextIO, cast
+from datetime import datetime
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.?[\w=-]*")
-_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
+_TOKEN = re.compile(r"eyJ[\w-]{1,4096}\.[\w-]+\.?[\w=-]*")
+_URL_PASSWORD = re.compile(r"(://[^:/@\s]{0,256}:)\S{1,2048}@")
+"""Up to the last @ before a space: a password may hold an @ or a /, and a host that is left out
+costs less than one that is told.
+"""
+_NAMES = r"\w*(?:password|passwd|secret|secret_key)"
+_NAMED_SECRET = re.compile(
+    rf"""\b({_NAMES}['"]?\s*=\s*|{_NAMES}['"]\s*:\s*)"""
+    r"""('(?:[^'\\]|\\+[^\\]|'')*\\*(?:'|\Z)|"(?:[^"\\]|\\+[^\\])*\\*(?:"|\Z)|[^\s'"]\S*)""",
+    re.IGNORECASE,
+)
+"""As libpq (`password='it\\'s'`), a URL's query, or Python's way of showing a dict has it."""
+_SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
+_SUSPECT = re.compile(r"eyJ|://|passw|secret", re.IGNORECASE)
+"""Nothing else holds what is masked; most texts are looked through once and left."""
+_DEEPEST = 8
 _ROW = re.compile(
     r"\b(DETAIL|CONTEXT):.*?"
     r"(?=\n\[SQL|\n\(Background|\n\nThe above exception|\n\nDuring handling|\Z)",
@@ -27,14 +42,41 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def _mask(text: str) -> str:
-    return _URL_PASSWORD.sub(r"\1***@", _TOKEN.sub("[token]", text))
+    if not _SUSPECT.search(text):
+        return text
+    text = _URL_PASSWORD.sub(r"\1***@", _TOKEN.sub("[token]", text))
+    return _NAMED_SECRET.sub(r"\1***", text)
+
+
+def _masked(value: Any, depth: int = 0) -> Any:
+    """Return a value as it may be logged, whatever it is made of."""
+    match value:
+        case str():
+            return _mask(value)
+        case None | bool() | int() | float() | datetime():
+            return value
+        case dict() | list() | tuple() | set() | frozenset() if depth >= _DEEPEST:
+            return "[too deep]"
+        case dict():
+            return {key: _masked_at(key, each, depth + 1) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(each, depth + 1) for each in value]
+        case _:
+            return _mask(repr(value))  # as the renderer would show it
+
+
+def _masked_at(key: Any, value: Any, depth: int) -> Any:
+    named = isinstance(key, str) and _SECRET_KEY.fullmatch(key)
+    return "***" if named and isinstance(value, str | bytes) else _masked(value, depth)
 
 
 def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Mask tokens and URL passwords in every text of the event, and rows in an exception's."""
+    """Mask tokens and passwords in every text of the event, however deep it lies, and rows in an
+    exception's.
+    """
     for key, value in event.items():
-        if isinstance(value, str) and ("eyJ" in value or "://" in value):
-            event[key] = _mask(value)
+        if key[:1] != "_":  # a record of the standard library's, for who renders
+            event[key] = _masked_at(key, value, 0)
     if (raised := event.get("exception")) and isinstance(raised, str):
         event["exception"] = _ROW.sub(r"\1: [left out]", raised)
     return event

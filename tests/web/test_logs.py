@@ -3,17 +3,19 @@
 import errno
 import io
 import json
+import logging
 import sys
 from typing import Any, NoReturn
 
 import pytest
+import structlog
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session as Sql
 from werkzeug.test import TestResponse
 
 from carelink_api.extensions import db
-from tests.auth.helpers import Forger, claims_of, events
+from tests.auth.helpers import SQLITE, Forger, claims_of, events
 from tests.auth_helper import Auth, bearer
 from tests.conftest import MakeApp
 
@@ -137,6 +139,69 @@ def test_an_unexpected_error_is_logged_with_its_secrets_masked(
     (line,) = [entry for entry in lines(stderr) if entry["event"] == "unexpected_error"]
     assert line["kind"] == "RuntimeError"
     assert "Traceback" in line["exception"]
+    assert CANARY not in stderr.getvalue()
+
+
+DSN = f"host=db user=care password={CANARY}@/x dbname=care"
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (f"postgresql://care:{CANARY}@db/care", "postgresql://care:***@db/care"),
+        (f"postgresql://care:a@{CANARY}@db/care", "postgresql://care:***@db/care"),
+        (f"at postgresql://care:a/b@{CANARY}/@db/care now", "at postgresql://care:***@db/care now"),
+        (f"rediss://:{CANARY}/@store:6379", "rediss://:***@store:6379"),
+        (DSN, "host=db user=care password=*** dbname=care"),
+        (f"password = '{CANARY} it\\'s {CANARY}' dbname=x", "password = *** dbname=x"),
+        (f"postgresql://db/care?user=a&password={CANARY}", "postgresql://db/care?user=a&password=***"),
+        (repr({"user": "a", "password": f"{CANARY} x"}), "{'user': 'a', 'password': ***}"),
+        (f'PGPASSWORD="{CANARY}"', "PGPASSWORD=***"),
+        (f"password='{CANARY}\\", "password=***"),
+        (f"password='{CANARY} never ends", "password=***"),
+        ("password_hash = ?", "password_hash = ?"),
+        ("The password must be longer", "The password must be longer"),
+    ],
+)  # fmt: skip
+@SQLITE
+def test_passwords_are_masked_in_whatever_form_and_however_deep(
+    said: str, left: str, app: Flask, stderr: io.StringIO
+) -> None:
+    log = structlog.get_logger("test")
+    deep = {"list": [{"why": said}, (said,)], "error": ValueError(said), "plain": 3, "none": None}
+    log.error("flat", why=said)
+    log.error("deep", why=deep)
+    logging.getLogger("library").error("said %s", said)
+    flat, nested, foreign = lines(stderr)
+    assert flat["why"] == left
+    assert nested["why"]["list"] == [{"why": left}, [left]]
+    assert (nested["why"]["plain"], nested["why"]["none"]) == (3, None)
+    assert foreign["event"] == f"said {left}"
+    assert CANARY not in stderr.getvalue()
+
+
+@SQLITE
+def test_what_is_called_a_password_is_masked_whatever_it_looks_like(
+    app: Flask, stderr: io.StringIO
+) -> None:
+    settings = {"db": {"password": CANARY, "jwt_secret_key": CANARY, "must_change_password": True}}
+    structlog.get_logger("test").error("starting", password=CANARY, settings=settings)
+    (line,) = lines(stderr)
+    assert line["password"] == "***"
+    assert line["settings"]["db"] == {
+        "password": "***",
+        "jwt_secret_key": "***",
+        "must_change_password": True,
+    }
+
+
+@SQLITE
+def test_what_never_ends_is_cut_off(app: Flask, stderr: io.StringIO) -> None:
+    endless: dict[str, Any] = {"url": f"x://a:{CANARY}@b"}
+    endless["self"] = endless
+    structlog.get_logger("test").error("endless", why=endless)
+    (line,) = lines(stderr)
+    assert "[too deep]" in json.dumps(line)
     assert CANARY not in stderr.getvalue()
 
 
