@@ -1,6 +1,6 @@
-"""What is told of every answered request, its log line and its place in the metrics.
+"""What is told of every answered request, its place in the metrics and its log line.
 
-In batches and a moment later, by a thread of its own. To write a line lets go of the interpreter,
+In batches and a moment later, by threads of their own. To write a line lets go of the interpreter,
 and in a busy worker another request has it then, and runs to its end before this one goes on. So a
 log that nobody empties holds up nobody, either.
 """
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 GATHER_SECONDS = 0.05
 MOST = 20_000
-"""Of those that wait: several seconds of a busy worker."""
+"""Of lines that wait: several seconds of a busy worker."""
 _AT_ONCE = 500
 
 
@@ -37,15 +37,23 @@ class Answered(NamedTuple):
 
 
 class Telling:
-    """Tells at once, until `run` was called: then that thread tells."""
+    """Tells at once, until `run` was called: then its threads tell, one counts and one writes.
+
+    Two, since a log that nobody empties must not keep numbers from whoever scrapes them, in this
+    worker or in another.
+    """
 
     def __init__(self, write: Callable[[Sequence[dict[str, Any]]], None]) -> None:
         self._write = write
         """Writes a log line for each event."""
         self._waiting: deque[Answered] = deque()
+        """Not counted yet."""
+        self._lines: deque[Answered] = deque()
+        """Counted, and not written yet."""
         self._lost = 0
-        self._some = threading.Event()
-        self._telling = threading.Lock()
+        self._some, self._to_write = threading.Event(), threading.Event()
+        self._counting, self._writing = threading.Lock(), threading.Lock()
+        self._writer: threading.Thread | None = None
         self.note: Callable[[Answered], None] = self._tell_at_once
 
     def run(self) -> None:
@@ -56,40 +64,62 @@ class Telling:
             self._some.wait()
             time.sleep(GATHER_SECONDS)
             self._some.clear()  # first: who comes later sets it again
-            try:
-                self.tell()
-            except Exception:  # the thread must outlive whatever a stream throws
-                log.exception("telling_crashed")
+            self._survive(self._hand_on)
 
     def tell(self) -> None:
         """Tell of all that wait."""
-        with self._telling:
-            while self._waiting:
-                count = min(len(self._waiting), _AT_ONCE)
-                self._tell([self._waiting.popleft() for _ in range(count)])
-            if lost := self._lost:
-                self._lost = 0
-                log.warning("answers_not_told", requests=lost)
+        self._count()
+        self._write_lines()
+
+    def _hand_on(self) -> None:
+        self._count()
+        if self._writer is None or not self._writer.is_alive():
+            self._writer = threading.Thread(target=self._write_for_ever, daemon=True)
+            self._writer.start()
+        self._to_write.set()
+
+    def _write_for_ever(self) -> None:
+        while True:
+            self._to_write.wait()
+            self._to_write.clear()
+            self._survive(self._write_lines)
+
+    def _survive(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception:  # the thread must outlive whatever a stream throws
+            log.exception("telling_crashed")
 
     def _keep(self, answered: Answered) -> None:
-        if len(self._waiting) >= MOST:
-            self._lost += 1  # the line; it counts all the same
-            metrics.observe_request(
-                answered.method, answered.route, answered.status, answered.seconds
-            )
-            return
         self._waiting.append(answered)
         if not self._some.is_set():
             self._some.set()
 
     def _tell_at_once(self, answered: Answered) -> None:
-        self._tell([answered])
+        self._waiting.append(answered)
+        self.tell()
 
-    def _tell(self, batch: Sequence[Answered]) -> None:
-        for each in batch:
-            metrics.observe_request(each.method, each.route, each.status, each.seconds)
-        metrics.count_guarded()
-        self._write([_line(each) for each in batch])
+    def _count(self) -> None:
+        """Count what nobody has counted; of more lines than may wait the youngest are lost."""
+        with self._counting:
+            while self._waiting:
+                each = self._waiting.popleft()
+                metrics.observe_request(each.method, each.route, each.status, each.seconds)
+                if len(self._lines) < MOST:
+                    self._lines.append(each)
+                else:
+                    self._lost += 1
+            metrics.count_guarded()
+
+    def _write_lines(self) -> None:
+        with self._writing:
+            while self._lines:
+                count = min(len(self._lines), _AT_ONCE)
+                self._write([_line(self._lines.popleft()) for _ in range(count)])
+            with self._counting:
+                lost, self._lost = self._lost, 0
+            if lost:
+                log.warning("answers_not_told", requests=lost)
 
 
 def _line(answered: Answered) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from carelink_api import answered, logs
 from carelink_api.answered import Answered, Telling
@@ -26,10 +27,18 @@ class Lines:
         self.open = threading.Event()
         self.open.set()
         self.ids: list[str] = []
+        self.reached: list[int] = []
 
     def __call__(self, events: Sequence[dict[str, Any]]) -> None:
+        self.reached.append(len(events))
         self.open.wait()
         self.ids += [event["request_id"] for event in events]
+
+
+def counted() -> float:
+    """Return how many of these a scrape would tell of."""
+    labels = {"method": "GET", "route": one(0).route, "status": "200"}
+    return REGISTRY.get_sample_value("carelink_request_duration_seconds_count", labels) or 0.0
 
 
 @pytest.fixture
@@ -69,9 +78,12 @@ def test_a_log_that_nobody_empties_holds_up_no_request(
     monkeypatch.setattr(answered, "MOST", 100)
     written.open.clear()
     telling.note(one(0))
-    wait_for(lambda: not telling._waiting, "the thread to be stuck with the first")
+    wait_for(lambda: len(written.reached) == 1, "the thread to be stuck with the first")
+    before = counted()
     for number in range(1, 131):
         telling.note(one(number))
+    wait_for(lambda: counted() == before + 130, "every one to be counted, at the next scrape too")
+    assert written.ids == []
     written.open.set()
     wait_for(lambda: len(written.ids) == 101, "what was kept")
     wait_for(lambda: telling._lost == 0, "the loss to be told")
