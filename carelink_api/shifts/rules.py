@@ -11,6 +11,10 @@ from datetime import datetime, timedelta
 
 LONGEST = timedelta(hours=24)
 """No shift is longer; what is rather has a wrong date."""
+LONGEST_ON_DUTY = timedelta(hours=16)
+"""In one stretch, from the first shift's start to the last one's end: no charge nurse asks more."""
+LONGEST_EXTENSION = timedelta(minutes=60)
+"""By which she lets a shift that has begun end later, each time with a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,34 @@ def shift_faults(starts_at: datetime, ends_at: datetime) -> dict[str, list[str]]
     if ends_at - starts_at > LONGEST:
         return {"ends_at": ["A shift lasts 24 hours at most."]}
     return {}
+
+
+def extension_faults(
+    starts_at: datetime, ends_at: datetime, new_ends_at: datetime, now: datetime
+) -> dict[str, list[str]]:
+    """Return what is wrong with a charge nurse's letting a shift end later, by field."""
+    if starts_at <= now and new_ends_at - ends_at > LONGEST_EXTENSION:
+        return {"ends_at": ["A shift that has begun is extended by an hour at a time."]}
+    return {}
+
+
+def duty_faults(
+    before: Iterable[Span], after: Iterable[Span], margins: Margins
+) -> dict[str, list[str]]:
+    """Return what is wrong with a person's shifts after a change, by field: a duty that is too
+    long, and longer than it was.
+    """
+    longest = longest_duty(after, margins)
+    if longest <= LONGEST_ON_DUTY or longest <= longest_duty(before, margins):
+        return {}
+    hours = f"{longest / timedelta(hours=1):.1f}"
+    return {"ends_at": [f"They would be on duty for {hours} hours in one stretch; 16 at most."]}
+
+
+def longest_duty(shifts: Iterable[Span], margins: Margins) -> timedelta:
+    """Return how long the longest stretch of these shifts lasts, margins left out."""
+    lengths = (_last(each).ends_at - each[0].starts_at for each in _stretches(shifts, margins))
+    return max(lengths, default=timedelta())
 
 
 def duty_at(shifts: Iterable[Span], now: datetime, margins: Margins) -> Duty | None:

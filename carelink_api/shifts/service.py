@@ -19,6 +19,8 @@ _BEGUN = select(*SPAN).where(
     Shift.ends_at > bindparam("ended_after"),
 )
 """Built once: it is part of every access to a record."""
+_NEAR = timedelta(days=2)
+"""A stretch that is too long shows within so much."""
 _REACH = timedelta(days=8)
 """What starts later cannot matter to a session that starts now: none may last so long."""
 
@@ -52,16 +54,27 @@ def lock_duty(sql: Sql, user_id: int, now: datetime) -> Duty | None:
     The shifts are locked until commit (`FOR SHARE`): whoever cuts one short comes first and is
     seen here, or waits and finds the session.
     """
-    margins = _margins(settings())
+    margins = margins_of(settings())
     rows = sql.execute(_ahead(user_id, now, margins).with_for_update(read=True))
     return duty_at([Span(*row) for row in rows], now, margins)
 
 
 def duty(sql: Sql, user_id: int, now: datetime) -> Duty | None:
     """Return what `lock_duty` does, for a caller whose transaction holds the user's row."""
-    margins = _margins(settings())
+    margins = margins_of(settings())
     rows = sql.execute(_ahead(user_id, now, margins))
     return duty_at([Span(*row) for row in rows], now, margins)
+
+
+def shifts_around(sql: Sql, user_id: int, starts_at: datetime, ends_at: datetime) -> list[Span]:
+    """Return the user's shifts that a stretch with these times may be made of."""
+    near = select(*SPAN).where(
+        Shift.user_id == user_id,
+        Shift.cancelled_at.is_(None),
+        Shift.ends_at > starts_at - _NEAR,
+        Shift.starts_at < ends_at + _NEAR,
+    )
+    return [Span(*row) for row in sql.execute(near.order_by(Shift.id))]
 
 
 def next_starts_at(sql: Sql, user_id: int, now: datetime) -> datetime | None:
@@ -113,13 +126,14 @@ def _ahead(
     )
 
 
-def _margins(current: Settings) -> Margins:
+def margins_of(current: Settings) -> Margins:
+    """Return how early a shift lets in, and how long after it one finishes."""
     return Margins(current.shift_early_login, current.shift_handoff)
 
 
 def on_shift_in(unit_id: int, now: datetime) -> Select[int]:
     """Express in SQL whom a shift in the unit lets in now: early and handoff time too."""
-    margins = _margins(settings())
+    margins = margins_of(settings())
     return select(Shift.user_id).where(
         Shift.unit_id == unit_id,
         Shift.cancelled_at.is_(None),

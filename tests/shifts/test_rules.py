@@ -10,6 +10,9 @@ from carelink_api.shifts.rules import (
     Margins,
     Span,
     duty_at,
+    duty_faults,
+    extension_faults,
+    longest_duty,
     on_shift_at,
     shift_faults,
 )
@@ -115,3 +118,42 @@ def test_a_charge_nurse_sees_her_units_roster_and_her_own_and_changes_not_her_ow
 @pytest.mark.parametrize(("hours", "fine"), [(0, False), (-1, False), (24, True), (24.01, False)])
 def test_a_shift_ends_after_it_starts_and_within_a_day(hours: float, fine: bool) -> None:
     assert (shift_faults(SEVEN, SEVEN + hours * HOUR) == {}) is fine
+
+
+@pytest.mark.parametrize(
+    ("spans", "hours"),
+    [
+        ([], 0),
+        ([(0, 8)], 8),
+        ([(0, 8), (8, 16)], 16),
+        ([(8, 16), (0, 8), (2, 3)], 16),
+        ([(0, 8), (9, 16)], 16),  # an hour's gap is bridged by the margins
+        ([(0, 8), (9.1, 16)], 8),
+        ([(0, 8), (7, 24)], 24),
+    ],
+)
+def test_a_duty_lasts_from_the_first_start_to_the_last_end(
+    spans: list[tuple[float, float]], hours: float
+) -> None:
+    shifts = [shift(number, *span) for number, span in enumerate(spans)]
+    assert longest_duty(shifts, HALF) == hours * HOUR
+
+
+def test_only_what_makes_a_duty_longer_than_it_may_be_and_was_is_at_fault() -> None:
+    allowed, long, longer = [[shift(1, 0, hours)] for hours in (16, 17, 18)]
+    assert duty_faults([], allowed, HALF) == {}
+    assert list(duty_faults([], long, HALF)) == ["ends_at"]
+    assert list(duty_faults(long, longer, HALF)) == ["ends_at"]
+    assert duty_faults(longer, long, HALF) == {}
+    assert duty_faults(long, long, Margins(timedelta(), timedelta())) == {}
+
+
+@pytest.mark.parametrize(
+    ("begins", "more", "faulty"), [(-1, 60, False), (-1, 61, True), (1, 600, False), (0, 61, True)]
+)
+def test_a_shift_that_has_begun_is_extended_by_an_hour(
+    begins: int, more: int, faulty: bool
+) -> None:
+    end = SEVEN + 4 * HOUR
+    found = extension_faults(SEVEN + begins * HOUR, end, end + more * MINUTE, SEVEN)
+    assert bool(found) is faulty
