@@ -5,7 +5,9 @@ the test run.
 """
 
 import contextlib
+import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,8 +15,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import psutil
 
@@ -23,13 +26,36 @@ from tests.forked import Forked
 
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
+PORTS = range(16_000, 32_000)
+_ports: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback that is this process's own until it ends.
+
+    The kernel gives out none so low by itself, and other test processes see that it is taken.
+    """
+    return next(port for port in random.sample(PORTS, len(PORTS)) if _is_ours(port))
+
+
+def _is_ours(port: int) -> bool:
+    if port in _ports:
+        return False
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    _ports.add(port)
+    return True
+
+
+@cache
+def _reservations() -> IO[bytes]:
+    """Return the file of which each byte stands for a port: who has locked it has the port."""
+    return (Path(tempfile.gettempdir()) / f"carelink-test-ports-{os.getuid()}").open("wb")
 
 
 def short_folder() -> Path:

@@ -97,19 +97,19 @@ class Crowd:
         self._clients = [server.client(timeout=CLIENT_TIMEOUT_SECONDS) for _ in range(size)]
         self.tabs = [Tab(Api(http), logged_in(Api(http), account)) for http in self._clients]
         self._stopping = threading.Event()
-        self.stalls = Stalls()
+        self._stalls = Stalls()
         self._pool = ThreadPoolExecutor(size)
         self._runs: list[Future[None]] = []
 
     def __enter__(self) -> Self:
-        self.stalls.__enter__()
+        self._stalls.__enter__()
         self._runs = [self._pool.submit(self._run, tab) for tab in self.tabs]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._pool.shutdown()
-        self.stalls.__exit__()
+        self._stalls.__exit__()
         for run in self._runs:
             run.result()
 
@@ -137,6 +137,15 @@ class Crowd:
         except TimeoutError as error:
             raise AssertionError(f"{call}: no {statuses} but {self.statuses(call, now)}") from error
         return max(found(tab)[0].ended_at for tab in self.tabs) - now
+
+    def unexcused(self, call: str) -> set[int]:
+        """Return the statuses of all the answers but those of a worker that got no time."""
+        return {
+            each.status
+            for each in self.all_answers()
+            if each.call == call
+            and not self._stalls.excuses(each.status, each.sent_at, each.ended_at)
+        }
 
     def statuses(self, call: str, since: float = 0.0) -> Counter[int]:
         return Counter(each.status for each in self.all_answers(since) if each.call == call)
