@@ -5,7 +5,7 @@ Nothing is deleted: a stay ends, a membership ends, an appointment is cancelled.
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import Unit, User
@@ -32,6 +32,12 @@ class Patient(Base):
     """The medical record number, in capitals."""
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), unique=True)
     """The patient's own account, where there is one."""
+    staff_user_id: Mapped[int | None]
+    """The account of whom of the staff this record is, and
+    `vip`, whether it is of somebody of public interest: only for emergency accesses, which say so.
+    No foreign key: nothing is looked up by it.
+    """
+    vip: Mapped[bool] = mapped_column(default=False, server_default=false())
     name: Mapped[str] = mapped_column(String(200))
     name_key: Mapped[str] = mapped_column(String(400))
     """The name without case and accents: what is searched and sorted by."""

@@ -21,6 +21,7 @@ from .. import clock, metrics
 from ..audit.erasing import erasures_since
 from ..audit.guards import missing_guards
 from ..audit.unsealed import oldest_unsealed
+from ..clinical.break_glass.of_unit import count_open
 from ..errors import NotFound
 from ..extensions import db, settings
 from ..housekeeping.ledger import intervals_of, oldest_unpublished
@@ -77,6 +78,7 @@ class _Stores(Collector):
         yield from key_families(self.sql)
         yield from housekeeping(self.sql)
         yield from audit_trail(self.sql)
+        yield emergencies(self.sql)
         yield GaugeMetricFamily(
             "carelink_break_glass_reviews_overdue",
             "Emergency accesses whose review should have been made by now.",
@@ -96,6 +98,19 @@ def active_sessions(counts: Sequence[LiveCount]) -> GaugeMetricFamily:
     )
     for count in counts:
         family.add_metric((count.user_type, count.unit or ""), count.sessions)
+    return family
+
+
+def emergencies(sql: Sql) -> GaugeMetricFamily:
+    """Show the emergency accesses that are open, by where the patient was."""
+    family = GaugeMetricFamily(
+        "carelink_break_glass_open",
+        "Emergency accesses that are open now; flagged: to one's own, a colleague's or a VIP's.",
+        labels=("unit", "in_handoff", "flagged"),
+    )
+    for each in count_open(sql, clock.now()):
+        said = [str(bool(flag)).lower() for flag in (each.in_handoff, each.flagged)]
+        family.add_metric((each.unit or "", *said), each.grants)
     return family
 
 

@@ -181,6 +181,7 @@ MATRIX: dict[tuple[str, str], Row] = {
         401, (403, 403, 403, 403, 201, 403),
         body=lambda _: {"outcome": "appropriate", "comment": "Called to the ward"}),
     ("GET", "/api/break-glass/rates/"): Row(401, REVIEWERS),
+    ("GET", "/api/units/<id:unit_id>/break-glass/"): Row(401, ROSTER),
     # The roster, and the sessions of a unit: a nurse who is not in charge sees her own shifts.
     ("GET", "/api/shifts/"): Row(401, (403, 200, 403, 403, 200, 403)),
     ("POST", "/api/shifts/"): Row(401, (403, 403, 403, 403, 201, 403), body=_shift),

@@ -56,6 +56,7 @@ def test_reviewers_see_who_when_and_why_and_nothing_of_what_the_record_holds(
         "user": {"id": doctor.id, "name": "Doctor", "user_type": "doctor"},
         "unit": {"id": icu, "name": "ICU"},
         "in_handoff": False,
+        "concerns": [],
         "accesses": 3,
         "overdue": False,
         "outcome": None,
@@ -169,7 +170,8 @@ def test_rates_say_how_often_each_user_breaks_it_and_where(ward: Ward, admin: Ac
     often, once = ward.doctor(), ward.doctor(email="once@ward.example")
     patients = [ward.patient("A", unit_id=icu), ward.patient("B")]
     for n in range(3):
-        ward.grant(often, patients[0], unit_id=icu, outcome=["inappropriate", None, None][n])
+        ward.grant(often, patients[0], unit_id=icu, outcome=["inappropriate", None, None][n],
+                   concerns=[None, "own,vip", None][n])  # fmt: skip
     ward.grant(often, patients[1], opened_at=now - 40 * DAY)
     ward.grant(once, patients[1], outcome="appropriate")
 
@@ -183,6 +185,7 @@ def test_rates_say_how_often_each_user_breaks_it_and_where(ward: Ward, admin: Ac
         "patients": 1,
         "inappropriate": 1,
         "awaiting": 2,
+        "flagged": 1,
     }
     by_unit = ward.get(admin, RATES, query_string={"by": "unit"}).get_json()["items"]
     assert [(item["unit"], item["grants"]) for item in by_unit] == [

@@ -33,6 +33,7 @@ class BreakGlassGrant(Base):
         Index("ix_break_glass_grants_patient_id", "patient_id"),
         Index("ix_break_glass_grants_outcome_due_at", "outcome", "due_at"),
         Index("ix_break_glass_grants_opened_at", "opened_at"),
+        Index("ix_break_glass_grants_unit_id", "unit_id", "opened_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -56,6 +57,8 @@ class BreakGlassGrant(Base):
     """By when somebody should have looked at it."""
     outcome: Mapped[str | None] = mapped_column(String(15))
     """Of the latest review."""
+    concerns: Mapped[str | None] = mapped_column(String(30))
+    """Whose record it was, where that alone asks for a look: `Concern`s with commas between."""
 
     user: Mapped[User] = relationship(lazy="raise")
     unit: Mapped[Unit | None] = relationship(lazy="raise")

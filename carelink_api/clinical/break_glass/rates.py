@@ -51,6 +51,7 @@ def _counted(column: Any, since: datetime) -> Select[*tuple[Any, ...]]:
             func.count(grant.patient_id.distinct()).label("patients"),
             func.count().filter(grant.outcome == "inappropriate").label("inappropriate"),
             func.count().filter(AWAITING).label("awaiting"),
+            func.count(grant.concerns).label("flagged"),
         )
         .where(grant.opened_at > since)
         .group_by(column)
@@ -67,4 +68,5 @@ def _shown(row: Row[*tuple[Any, ...]], by: str, days: int) -> Shown:
         "patients": row.patients,
         "inappropriate": row.inappropriate,
         "awaiting": row.awaiting,
+        "flagged": row.flagged,
     }

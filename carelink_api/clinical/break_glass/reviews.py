@@ -17,7 +17,7 @@ from ..accessing import Access, accessing
 from ..paging import Page, read_page
 from .holding import AWAITING, holds
 from .models import BreakGlassGrant, BreakGlassReview
-from .rules import REVIEWERS, is_settled, may_review
+from .rules import REVIEWERS, concerns_of, is_settled, may_review
 from .service import Shown, shown
 
 
@@ -146,6 +146,7 @@ def _for_review(
         "user": {"id": user.id, "name": user.name, "user_type": user.user_type},
         "unit": unit and {"id": unit.id, "name": unit.name},
         "in_handoff": grant.in_handoff,
+        "concerns": concerns_of(grant.concerns),
         "accesses": uses.get(grant.id, 0),
         "due_at": grant.due_at,
         "overdue": not is_settled(grant.outcome) and grant.due_at <= now,

@@ -8,7 +8,7 @@ from ...auth import throttles
 from ...extensions import db
 from ...sessions.guard import authenticated, claims
 from ..paging import Page
-from . import rates, reviews, schemas, service
+from . import of_unit, rates, reviews, schemas, service
 
 bp = CareLinkBlueprint(
     "break-glass", __name__, url_prefix="/api", description="Emergency access, and its review."
@@ -88,3 +88,14 @@ def review_grant(args: dict[str, Any], grant_id: int) -> Shown:
 def list_rates(query: dict[str, Any]) -> Page[Shown]:
     """List how often each user breaks the glass, or how often it is broken in each unit."""
     return rates.list_rates(db.session(), claims(), now=web.now(), **query)
+
+
+@bp.get("/units/<id:unit_id>/break-glass/")
+@authenticated
+@bp.arguments(PageArgs, location="query")
+@bp.response(200, schemas.UnitGrantPageSchema)
+@bp.problems(400, 401, 403, 404, 503)
+@bp.doc(security=SECURITY)
+def list_break_glass_of_unit(query: dict[str, Any], unit_id: int) -> Page[Shown]:
+    """List the emergency accesses to a unit's patients: for its charge nurse, and admins."""
+    return of_unit.list_of_unit(db.session(), claims(), unit_id, now=web.now(), **query)

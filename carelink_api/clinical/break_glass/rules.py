@@ -38,6 +38,31 @@ def end_of(
     return (expires_at, GrantEnd.RAN_OUT) if expires_at <= now else None
 
 
+class Concern(StrEnum):
+    """Whose record was opened, where curiosity would be a reason, too."""
+
+    OWN = "own"
+    COLLEAGUE = "colleague"
+    VIP = "vip"
+
+
+def concerns(
+    viewer_id: int, owners: Iterable[int | None], staff_id: int | None, *, vip: bool
+) -> list[Concern]:
+    """Return what a review should know of whose record it was.
+
+    `owners` are the accounts of the person whose record it is, `staff_id` the one as staff.
+    """
+    is_own = viewer_id in owners
+    found = [Concern.OWN] if is_own else [Concern.COLLEAGUE] if staff_id is not None else []
+    return [*found, Concern.VIP] if vip else found
+
+
+def concerns_of(text: str | None) -> list[str]:
+    """Return what `concerns` has found, as a row keeps it."""
+    return text.split(",") if text else []
+
+
 def is_settled(outcome: str | None) -> bool:
     """Say whether a grant needs no (other) review."""
     return outcome in ("appropriate", "inappropriate")

@@ -8,7 +8,7 @@ from ...api import PageArgs, Secret, Text, Time
 from ...fields import Id, query_id
 from ..paging import PageSchema
 from ..patients.schemas import UnitSchema
-from .rules import OUTCOMES, RATE_DAYS, REASON_CODES, GrantEnd
+from .rules import OUTCOMES, RATE_DAYS, REASON_CODES, Concern, GrantEnd
 
 _WORD = r"[^\u0000-\u0020\u007f-\u009f]+"
 _WORDS = f"^ *{_WORD}( +{_WORD})+ *$"
@@ -37,13 +37,12 @@ class BreakGlassArgs(ma.Schema):
             raise ma.ValidationError("Say it in at least two words.")
 
 
-class GrantSchema(ma.Schema):
-    """A grant, as who holds it sees it."""
+class OpenedSchema(ma.Schema):
+    """What everybody sees of a grant who sees one."""
 
     id = ma.fields.Integer(required=True)
     patient_id = ma.fields.Integer(required=True)
     reason_code = ma.fields.String(required=True)
-    reason_text = ma.fields.String(required=True)
     opened_at = Time(required=True)
     expires_at = Time(required=True)
     ended_at = Time(
@@ -57,6 +56,12 @@ class GrantSchema(ma.Schema):
     open = ma.fields.Boolean(
         required=True, metadata={"description": "It opens the record now, to its session."}
     )
+
+
+class GrantSchema(OpenedSchema):
+    """A grant, as who holds it sees it."""
+
+    reason_text = ma.fields.String(required=True)
 
 
 class GrantPageSchema(PageSchema):
@@ -84,6 +89,28 @@ class BreakerSchema(ma.Schema):
     user_type = ma.fields.String(required=True)
 
 
+def _concerns() -> "ma.fields.List[str]":
+    return ma.fields.List(
+        ma.fields.String(validate=ma.validate.OneOf([*map(str, Concern)])),
+        required=True,
+        metadata={"description": "Whose record it was, where that alone asks for a look."},
+    )
+
+
+class UnitGrantSchema(OpenedSchema):
+    """A grant, as the unit's charge nurse sees it."""
+
+    user = ma.fields.Nested(BreakerSchema, required=True)
+    in_handoff = ma.fields.Boolean(
+        required=True, metadata={"description": "Opened after a shift, in its handoff time."}
+    )
+    concerns = _concerns()
+
+
+class UnitGrantPageSchema(PageSchema):
+    items = ma.fields.List(ma.fields.Nested(UnitGrantSchema), required=True)
+
+
 class ReviewSchema(ma.Schema):
     outcome = ma.fields.String(required=True)
     comment = ma.fields.String(required=True)
@@ -102,6 +129,7 @@ class ReviewedGrantSchema(GrantSchema):
         metadata={"description": "Where the patient was."},
     )
     in_handoff = ma.fields.Boolean(required=True)
+    concerns = _concerns()
     accesses = ma.fields.Integer(
         required=True, metadata={"description": "How often the record was used by it."}
     )
@@ -130,6 +158,9 @@ class RateSchema(ma.Schema):
     )
     inappropriate = ma.fields.Integer(required=True)
     awaiting = ma.fields.Integer(required=True)
+    flagged = ma.fields.Integer(
+        required=True, metadata={"description": "One's own, a colleague's or a VIP's record."}
+    )
 
 
 class RatePageSchema(PageSchema):

@@ -23,7 +23,7 @@ from ..paging import Page, read_page
 from .ending import settle
 from .holding import holds
 from .models import BreakGlassGrant
-from .rules import REVIEW_DUE_AFTER
+from .rules import REVIEW_DUE_AFTER, concerns, concerns_of
 
 Shown = dict[str, Any]
 
@@ -57,6 +57,8 @@ def open_record(sql: Sql, claims: AccessClaims, emergency: Emergency, *, now: da
         sql.flush()
         access.outcome = Outcome.ALERT
         access.about(**_basis(grant), in_handoff=grant.in_handoff)
+        if grant.concerns:
+            access.about(concerns=concerns_of(grant.concerns))
         return shown(grant, is_open=True)
 
 
@@ -153,6 +155,8 @@ def _hold_session(sql: Sql, claims: AccessClaims, verified: Verified | None, now
 
 def _grant(access: Access, patient: Patient, emergency: Emergency) -> BreakGlassGrant:
     now, viewer = access.viewer.now, access.viewer
+    owners = (patient.user_id, patient.staff_user_id)
+    found = concerns(viewer.user_id, owners, patient.staff_user_id, vip=patient.vip)
     return BreakGlassGrant(
         user_id=viewer.user_id,
         patient_id=patient.id,
@@ -164,6 +168,7 @@ def _grant(access: Access, patient: Patient, emergency: Emergency) -> BreakGlass
         opened_at=now,
         expires_at=now + settings().break_glass,
         due_at=now + REVIEW_DUE_AFTER,
+        concerns=",".join(found) or None,
     )
 
 

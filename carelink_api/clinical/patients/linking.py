@@ -44,7 +44,7 @@ def link_account(sql: Sql, email: str, mrn: str, *, now: datetime, actor: str) -
     no patient's.
     """
     with writing(sql):
-        user, patient = _account(sql, email), _record(sql, mrn)
+        user, patient = _account(sql, email), locked_record(sql, mrn)
         if user.user_type != UserType.PATIENT:
             raise ValidationFailed({"email": ["This is not a patient's account."]})
         if patient.user_id is not None:
@@ -74,7 +74,8 @@ def _account(sql: Sql, email: str) -> User:
     return sql.scalars(found.execution_options(populate_existing=True)).one()
 
 
-def _record(sql: Sql, mrn: str) -> Patient:
+def locked_record(sql: Sql, mrn: str) -> Patient:
+    """Return the record with this MRN, locked. Raises UnknownRecord."""
     asked = select(Patient).where(Patient.mrn == mrn.strip().upper())
     patient = sql.scalar(asked.with_for_update(of=Patient, key_share=True))
     if patient is None:

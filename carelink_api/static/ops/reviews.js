@@ -18,6 +18,8 @@ const STATUSES = [
 ];
 /** @type {Record<string, string>} */
 const ENDS = { given_back: "given back", ran_out: "ran out", session_ended: "ended with the session" };
+/** @type {Record<string, string>} */
+const CONCERNS = { own: "their own record", colleague: "a colleague's record", vip: "somebody of public interest" };
 const REASONS = Object.fromEntries(EMERGENCIES);
 
 /**
@@ -59,6 +61,7 @@ function card(board, grant, again) {
     ["Who", `${grant.user.name}, ${grant.user.user_type}`],
     ["When", `${dayTime(grant.opened_at)}${grant.in_handoff ? ", in handoff time" : ""}${grant.open ? ", still open" : ""}${grant.ended_at ? `; ${ENDS[grant.end_reason] ?? "ended"} ${dayTime(grant.ended_at)}` : ""}`],
     ["Record", `patient number ${grant.patient_id}${grant.unit ? `, then in ${grant.unit.name}` : ""}; used ${counted(grant.accesses, "time")}`],
+    .../** @type {[string, string][]} */ (grant.concerns.length ? [["Look closely", grant.concerns.map((/** @type {string} */ each) => CONCERNS[each] ?? each).join(", ")]] : []),
     ["Why", `${REASONS[grant.reason_code] ?? grant.reason_code}: “${grant.reason_text}”`],
     .../** @type {[string, string][]} */ (grant.reviews.map((/** @type {any} */ one) => ["Review", `${one.outcome}: “${one.comment}”, ${dayTime(one.reviewed_at)}`])),
   ];
