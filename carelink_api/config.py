@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from .config_faults import malformed
+from .config_faults import malformed, unknown
 from .database_uri import settled_uri
 from .session_profiles import SessionProfiles
 from .signing_secret import kept_secret, secret_fault
@@ -288,12 +288,14 @@ def _secrets_folder() -> Path | None:
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    nested = PREFIX + "SESSION_PROFILES__"
+    known = {
+        name.upper()
+        for name in (*Settings.model_fields, *SessionProfiles.names("session_profiles"))
+    }
     seen: dict[str, str] = {}
     for name in names:
         upper = name.upper()
         if upper.startswith(PREFIX) and seen.setdefault(upper, name) != name:
             raise UnsafeSettings(f"{seen[upper]} and {name} are the same setting; keep one.")
-        if upper.startswith(PREFIX) and upper not in known and not upper.startswith(nested):
-            raise UnsafeSettings(f"{name} is not a setting of CareLink; the README lists them all.")
+        if upper.startswith(PREFIX) and upper.removeprefix(PREFIX) not in known:
+            raise UnsafeSettings(PREFIX + unknown(name[len(PREFIX) :], known, PREFIX))

@@ -1,5 +1,8 @@
 """What is wrong with a setting, in our own words and without its value, which may be a secret."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -10,6 +13,13 @@ def malformed(error: ValidationError) -> str:
     where = "__".join(str(part) for part in first["loc"]) or "settings"
     name, _, rest = where.partition("__")
     return f"{name.upper()}{'__' + rest if rest else ''} is malformed: it {_fault(first)}."
+
+
+def unknown(name: str, known: Iterable[str], prefix: str) -> str:
+    """Return one sentence on a name that is no setting, with the one that was probably meant."""
+    for meant in get_close_matches(name.upper(), known, n=1, cutoff=0.7):
+        return f"{name} is not a setting of CareLink: do you mean {prefix}{meant}?"
+    return f"{name} is not a setting of CareLink; the README lists them all."
 
 
 def _fault(error: ErrorDetails) -> str:

@@ -69,5 +69,13 @@ class SessionProfiles(BaseModel):
         profile: SessionProfile = getattr(self, name)
         return profile
 
+    @classmethod
+    def names(cls, prefix: str) -> set[str]:
+        """Return how a profile, and each lifetime of it, is named below `prefix`."""
+        profiles = {f"{prefix}__{name}" for name in cls.model_fields}
+        return profiles | {
+            f"{name}__{each}" for name in profiles for each in SessionProfile.model_fields
+        }
+
     def by_name(self) -> dict[ProfileName, SessionProfile]:
         return {name: self[name] for name in get_args(ProfileName)}

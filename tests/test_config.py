@@ -99,7 +99,7 @@ MALFORMED: list[tuple[str, str]] = [
     ("SESSION_PROFILES__STANDARD__ACCESS_SECONDS", "29"),
     ("SESSION_PROFILES__EXTENDED__ABSOLUTE_SECONDS", "604801"),
     ("SESSION_PROFILES__HIGH_SECURITY__IDLE_SECONDS", "soon"),
-    ("SESSION_PROFILES__STANDARD__LIFETIME", "1"), ("SESSION_PROFILES__NIGHT__IDLE_SECONDS", "1"),
+    ("SESSION_PROFILES", '{"night": {"idle_seconds": 1}}'), ("SESSION_PROFILES__STANDARD", "1"),
 ]  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, instance: Path, **environ: str) -> 
     with pytest.raises(UnsafeSettings) as caught:
         load(monkeypatch, instance, **environ)
     sentence = str(caught.value)
-    assert sentence.endswith(".")
+    assert sentence.endswith((".", "?"))
     assert "\n" not in sentence
     assert "pydantic" not in sentence
     return sentence
@@ -147,12 +147,34 @@ def test_a_malformed_setting_is_refused_by_its_name(
     assert "malformed" in sentence
 
 
-@pytest.mark.parametrize("name", ["REDIS", "JWT_SECRET", "DEBUG", "session_idle", "SESSION"])
+@pytest.mark.parametrize("name", ["DEBUG", "session", "NIGHT_SHIFTS", "__"])
 def test_an_unknown_setting_is_refused_by_its_name(
     name: str, monkeypatch: pytest.MonkeyPatch, instance: Path
 ) -> None:
     sentence = refusal(monkeypatch, instance, **(PRODUCTION | {name: "1"}))
     assert sentence == f"{PREFIX}{name} is not a setting of CareLink; the README lists them all."
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("JWT_SECRET", "JWT_SECRET_KEY"),
+        ("REDIS_URI", "REDIS_URL"),
+        ("SQLALCHEMY_DATABASE_URL", "SQLALCHEMY_DATABASE_URI"),
+        ("rotation_grace_second", "ROTATION_GRACE_SECONDS"),
+        ("SESSION_PROFILE__STANDARD__IDLE_SECONDS", "SESSION_PROFILES__STANDARD__IDLE_SECONDS"),
+        ("SESSION_PROFILES__STANDARD__IDLE_SECS", "SESSION_PROFILES__STANDARD__IDLE_SECONDS"),
+        (
+            "SESSION_PROFILES__HIGH_SECURTY__ABSOLUTE_SECONDS",
+            "SESSION_PROFILES__HIGH_SECURITY__ABSOLUTE_SECONDS",
+        ),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_one_that_is_meant(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch, instance: Path
+) -> None:
+    sentence = refusal(monkeypatch, instance, **(PRODUCTION | {name: "1"}))
+    assert sentence == f"{PREFIX}{name} is not a setting of CareLink: do you mean {PREFIX}{meant}?"
 
 
 def test_secrets_may_lie_in_files_that_are_named_like_the_settings(
