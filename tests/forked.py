@@ -2,8 +2,8 @@
 
 To start Python and import the libraries takes a process of ours more than a second of CPU, and the
 tests start some hundreds. CareLink itself is imported after the fork: it reads the environment as
-it is imported, and a test gives each process its own. What starts from nothing, as in production,
-is in `test_development.py`, and the replicas of `tests/production`.
+it is imported, and a test gives each process its own. What starts from nothing is in
+`test_development.py` and `e2e/test_tour.py`.
 """
 
 import atexit

@@ -24,7 +24,6 @@ def read(server: ValkeyServer, name: str) -> str | None:
 def write(server: ValkeyServer, name: str, value: str) -> None:
     with server.client() as client:
         client.set(name, value)
-        client.execute_command("WAITAOF", 1, 0, 2000)  # on the disk, else a crash may lose it
 
 
 def test_valkey_answers_on_its_socket_and_its_port(server: ValkeyServer) -> None:

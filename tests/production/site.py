@@ -128,7 +128,7 @@ class Replica(ApiServer):
         self.workers = int(self.command[self.command.index("--workers") + 1])
 
     def start(self) -> None:
-        self._spawn(*self.command, cwd=ROOT, env=self.env)
+        self._fork(*self.command, cwd=ROOT, env=self.env)
         self._wait_until(self.answers)
         wait_for(lambda: len(self.worker_pids()) == self.workers, "every worker")
 
@@ -147,7 +147,7 @@ class Housekeeper(Server):
         self.env = ENVIRONMENT | places.environment("housekeeper")
 
     def start(self) -> None:
-        self._spawn(*command("housekeeper"), cwd=ROOT, env=self.env)
+        self._fork(*command("housekeeper"), cwd=ROOT, env=self.env)
 
 
 class Proxy(Server):

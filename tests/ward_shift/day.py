@@ -191,8 +191,9 @@ class Day:
         admin.post(f"/api/break-glass/{waiting['id']}/reviews/", judged)
 
     def change_the_roster(self) -> None:
-        """One nurse stays two hours longer, another goes at nine."""
+        """One nurse stays two hours longer, an hour at a time; another goes at nine."""
         now = self.hospital.starts_at
+        self._end_shift(self.stays_longer, now + LENGTH + HOUR)
         self._end_shift(self.stays_longer, now + LENGTH + 2 * HOUR)
         self._end_shift(self.goes_early, now + 9 * HOUR)
 
