@@ -75,17 +75,18 @@ def run(
     token_endpoints_only: bool = False,
     every_bound: bool = True,
     bounds_of: Sequence[str] = (),
+    only: Sequence[str] = (),
     examples: int = 5,
     **checks: dict[str, Any],
 ) -> Report:
     """Fuzz the server by the document that it serves; as a stranger where there is no person.
 
     `every_bound` tries each bound of each field (the coverage phase), with `bounds_of` only of
-    operations with these tags or ids. `checks` relaxes some for the whole campaign, as the file
-    does for one operation, where both then hold.
+    operations with these tags or ids. `only` asks for these operations alone. `checks` relaxes
+    some for the whole campaign, as the file does for one operation, where both then hold.
     """
     config = _config(examples, checks, bounds_of)
-    schema = schemathesis.openapi.from_dict(_document(server), config=config)
+    schema = schemathesis.openapi.from_dict(_document(server, only), config=config)
     schema.config.update(base_url=server.url)
     schema.config.phases.coverage.enabled = every_bound
     if not aliases:
@@ -119,14 +120,23 @@ def _take_in(report: Report, event: events.EngineEvent) -> None:
             report.add(event.recorder)
 
 
-def _document(server: ApiServer) -> dict[str, Any]:
-    """Return the document, without the answer for everything else: it would excuse any status."""
+def _document(server: ApiServer, only: Sequence[str]) -> dict[str, Any]:
+    """Return the document, without the answer for everything else: it would excuse any status.
+
+    With the operations `only`, where some are named, and links to none.
+    """
     with server.client() as client:
         document: dict[str, Any] = client.get("/api/openapi.json").raise_for_status().json()
     for item in document["paths"].values():
-        for operation in item.values():
-            if isinstance(operation, dict):
-                del operation["responses"]["default"]
+        for method, operation in list(item.items()):
+            if not isinstance(operation, dict):
+                continue
+            del operation["responses"]["default"]
+            if only and operation["operationId"] not in only:
+                del item[method]
+            elif only:
+                for answer in operation["responses"].values():
+                    answer.pop("links", None)
     return document
 
 

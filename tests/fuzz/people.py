@@ -30,6 +30,10 @@ Live = dict[str, int]
 LIVE_TOKENS = {"refresh": "refresh", "logout": "refresh", "verify": "token"}
 """Operations whose body carries a token, and the member that does."""
 BY_COOKIE = {"refresh", "logout"}
+BY_A_FRESH_LOGIN = {
+    "create_account", "change_account", "disable_account", "enable_account", "make_account_code",
+    "end_unit_sessions",
+}  # fmt: skip
 SESSION_ENDING_TAGS = {"auth", "sessions", "ops", "accounts"}
 SHARED_BY = 20
 """So many requests, as something made up may end a session after all."""
@@ -53,6 +57,12 @@ def _tomorrow() -> dict[str, str]:
     }
 
 
+def _a_shift() -> dict[str, str]:
+    """Return times of a shift on some day, of which nobody works two in a row."""
+    starts_at = clock.now() + timedelta(days=2 + next(_PLACES) % 2000)
+    return {"starts_at": rfc3339(starts_at), "ends_at": rfc3339(starts_at + timedelta(hours=8))}
+
+
 LIVE_BODIES: dict[str, Callable[[Live], dict[str, Any]]] = {
     "create_patient": lambda live: {"unit_id": live["unit_id"], "bed": None},
     "change_patient": lambda live: {"unit_id": live["unit_id"], "bed": None, "name": "Changed"},
@@ -61,6 +71,15 @@ LIVE_BODIES: dict[str, Callable[[Live], dict[str, Any]]] = {
     "add_care_team_member": lambda live: {
         "user_id": live["colleague_id"], "role": "attending", "starts_at": None, "ends_at": None,
     },
+    "create_shift": lambda live: {
+        "user_id": live.get("user_id", 1), "unit_id": live["unit_id"]} | _a_shift(),
+    "change_shift": lambda live: {
+        "user_id": live.get("user_id", 1), "unit_id": live["unit_id"]} | _a_shift(),
+    "create_account": lambda live: {
+        "email": f"new{next(_PLACES)}@ward.example", "user_type": "nurse",
+        "unit_id": live["unit_id"]},
+    "change_account": lambda live: {"name": "Changed", "user_type": "nurse",
+                                    "unit_id": live["unit_id"]},
     "book_appointment": _appointment,
     "move_appointment": lambda _: _tomorrow(),
 }  # fmt: skip
@@ -148,7 +167,7 @@ class Person:
             asked_for = self.live["closed_patient_id"]
             case.body = body | {"patient_id": asked_for, "password": PASSWORD}
         elif operation == "flush_denylist" and isinstance(body, dict):
-            case.body = {name: value for name, value in body.items() if name != "password"}
+            case.body = _by_the_login(body)
         elif linked:
             return
         elif operation in BY_COOKIE and self._valid[operation] % 4 == 3:
@@ -179,6 +198,8 @@ class Person:
         }
         if operation in LIVE_BODIES and isinstance(case.body, dict):
             case.body = case.body | LIVE_BODIES[operation](self.live)
+        if operation in BY_A_FRESH_LOGIN and isinstance(case.body, dict):
+            case.body = _by_the_login(case.body)
         if "If-Match" in case.headers:
             path = case.path.format(**case.path_parameters)
             shown = self.auth.get(path[: re.search(r".*\d/", path).end()], access)
@@ -199,6 +220,11 @@ def _operation(case: Case) -> str:
     """Return the operation's id; an alias counts as what it is an alias of."""
     found: str = case.operation.definition.raw["operationId"]
     return found.removesuffix("_alias")
+
+
+def _by_the_login(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body without a made-up password: the login is fresh."""
+    return {name: value for name, value in body.items() if name != "password"}
 
 
 def _no_other_type(body: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from tests.fuzz.people import Live, Person
 from tests.ops.commands import done
 from tests.servers import ApiServer
 
+CHARGE = "charge nurse"
 UNGUESSED = 4711
 """A version that no made-up request happens to name: what is live is changed on purpose only."""
 PHASES = {"examples", "coverage", "fuzzing", "stateful"}
@@ -51,11 +53,14 @@ class Ward:
     trail: Trail
     _doctor: Account | None = None
 
-    def person(self, user_type: str) -> Person:
+    def person(self, kind: str) -> Person:
         """Return somebody to fuzz as, tied to a patient where the type can be."""
-        return Person(self.auth, user_type, "ICU", settle=self._settle)
+        in_charge = kind == CHARGE
+        user_type = "nurse" if in_charge else kind
+        settle = partial(self._settle, in_charge=in_charge)
+        return Person(self.auth, user_type, "ICU", settle=settle)
 
-    def _settle(self, account: Account) -> Live:
+    def _settle(self, account: Account, *, in_charge: bool) -> Live:
         """Give an account its patient; return the ids with which a path can be live."""
         ward = ClinicalWard(self.auth.app)
         unit_id = ward.unit("ICU")
@@ -64,7 +69,9 @@ class Ward:
                                   mrn=f"FUZZ-{account.id}")  # fmt: skip
         live = ward.records(patient_id, account)
         if account.user_type == "nurse":
-            live |= {"shift_id": ward.on_shift(account, unit_id)}
+            live |= {"shift_id": ward.on_shift(account, unit_id, in_charge=in_charge)}
+        if in_charge or account.user_type == "admin":
+            live |= self._to_lead(ward, account, unit_id)
         if account.user_type == "doctor":
             ward.care(account, patient_id)
         doctor = self._doctor or ward.user("settled@ward.example", "doctor")
@@ -97,6 +104,22 @@ class Ward:
             "discharge_patient.patient_id": leaving_id,
         }
 
+    def _to_lead(self, ward: ClinicalWard, account: Account, unit_id: int) -> Live:
+        """Return what only a charge nurse or an administrator works on."""
+        tomorrow = clock.now() + 24 * HOUR
+        times = {"starts_at": tomorrow, "ends_at": tomorrow + 8 * HOUR}
+        staff = ward.user(f"staff-{account.id}@ward.example", "nurse")
+        shifts = [ward.on_shift(staff, unit_id, **times) for _ in range(2)]
+        coded = ward.user(f"coded-{account.id}@ward.example", "nurse")
+        grant = ward.grant(staff, ward.patient(unit_id=unit_id), unit_id=unit_id)
+        return {
+            "user_id": staff.id,
+            "make_account_code.user_id": coded.id,
+            "change_shift.shift_id": shifts[0],
+            "cancel_shift.shift_id": shifts[1],
+            "review_grant.grant_id": grant,
+        }
+
     def assert_unharmed(self, report: Report) -> None:
         """Nothing was found, nobody else is affected, and stores and log are as they must be."""
         assert not report.failures, "\n".join(report.failures)
@@ -104,7 +127,9 @@ class Ward:
         refreshed = self.auth.refresh(self.bystander["refresh"]).get_json()
         assert refreshed["reissued"] is False
         assert self.auth.me(refreshed["access"]).status_code == 200
-        if report.statuses["flush_denylist"][200]:  # what it drops comes back, and nobody got in
+        if report.statuses.get("flush_denylist", {}).get(
+            200
+        ):  # what it drops comes back, and nobody got in
             done(self.auth.app.test_cli_runner(), "denylist", "reload")
         trail = audit_trail(self.engine)
         assert_the_trail_only_grew(self.trail, trail)
@@ -121,10 +146,10 @@ def make_ward(
 ) -> Callable[..., Ward]:
     """Start a server on the stores of `app`, which makes accounts and logs in without limits."""
 
-    def make(**settings: Any) -> Ward:
+    def make(bystander_type: str = "nurse", **settings: Any) -> Ward:
         server = api_server(workers=1, blocking_threads=4, **settings)
         # Where nobody is idle: nothing of the bystander's happens until the end.
-        auth.create_user("bystander@ward.example", "nurse", unit="Ward 7")
+        auth.create_user("bystander@ward.example", bystander_type, unit="Ward 7")
         bystander = auth.tokens("bystander@ward.example")
         with app.app_context():
             engine = db.engine
@@ -153,7 +178,7 @@ def test_a_stranger_finds_nothing(ward: Ward) -> None:
 @SQLITE
 def test_a_nurse_finds_nothing(ward: Ward) -> None:
     """A doctor tries every bound of every field; here are tried those that no doctor reaches."""
-    bounds_of = [] if TIMES > 1 else [name for name, who in MAY.items() if who == {"nurse"}]
+    bounds_of = [] if TIMES > 1 else [name for name, who in MAY.items() if who == {"nurse", CHARGE}]
     report = campaign.run(
         ward.server, ward.person("nurse"), aliases=True, bounds_of=bounds_of, examples=10
     )
@@ -185,6 +210,23 @@ def test_another_user_finds_nothing(user_type: str, ward: Ward) -> None:
 
 
 @SQLITE
+@pytest.mark.parametrize("kind", ["researcher", "admin", CHARGE])
+def test_who_leads_or_counts_finds_nothing(kind: str, make_ward: Callable[..., Ward]) -> None:
+    """What they may, and others above may not.
+
+    An administrator touches no account of an operator: so not the one whom it all concerns nothing.
+    """
+    ward = make_ward("ops" if kind == "admin" else "nurse")
+    only = [name for name, who in MAY.items() if kind in who and "doctor" not in who]
+    if kind == CHARGE:  # made-up changes are seldom of her unit: they are the administrator's
+        only = [name for name in only if "admin" in MAY[name] and name != "change_shift"]
+    report = campaign.run(ward.server, ward.person(kind), every_bound=False, only=only, examples=10)
+    ward.assert_unharmed(report)
+    assert report.statuses.keys() == set(only)
+    assert_it_went_deep(report, kind, least_unprocessable=min(10, len(only)))
+
+
+@SQLITE
 def test_throttled_answers_are_documented_too(make_ward: Callable[..., Ward]) -> None:
     ward = make_ward(ratelimit_enabled=True)
     report = campaign.run(
@@ -199,9 +241,8 @@ def test_throttled_answers_are_documented_too(make_ward: Callable[..., Ward]) ->
     assert report.statuses["login"][429]
 
 
-NOBODY: set[str] = set()
-"""An administrator or a charge nurse may, and none of who fuzzes is one."""
-MAY = {
+LEADING = {"admin", CHARGE}
+_MAY = {
     "list_patients": {"patient", "nurse", "doctor"},
     "read_board": {"patient", "nurse", "doctor"},
     "read_chart": {"patient", "nurse", "doctor"},
@@ -219,9 +260,10 @@ MAY = {
     "break_glass": {"nurse", "doctor"},
     "list_own_grants": {"nurse", "doctor"},
     "give_back": {"nurse", "doctor"},
-    "list_reviews": NOBODY,
-    "review_grant": NOBODY,
-    "list_rates": NOBODY,
+    "list_reviews": {"admin"},
+    "review_grant": {"admin"},
+    "list_rates": {"admin"},
+    "list_break_glass_of_unit": LEADING,
     "ops_numbers": {"ops"},
     "ops_sessions": {"ops"},
     "revoke_sessions": {"ops"},
@@ -230,13 +272,13 @@ MAY = {
     "ops_events": {"ops"},
     "ops_break_glass": {"ops"},
     "ops_health": {"ops"},
-    "list_accounts": NOBODY,
-    "create_account": NOBODY,
-    "look_at_account": NOBODY,
-    "change_account": NOBODY,
-    "disable_account": NOBODY,
-    "enable_account": NOBODY,
-    "make_account_code": NOBODY,
+    "list_accounts": {"admin"},
+    "create_account": {"admin"},
+    "look_at_account": {"admin"},
+    "change_account": {"admin"},
+    "disable_account": {"admin"},
+    "enable_account": {"admin"},
+    "make_account_code": {"admin"},
     "list_appointments": {"patient", "nurse", "doctor"},
     "read_appointment": {"patient", "nurse", "doctor"},
     "book_appointment": {"patient", "nurse", "doctor"},
@@ -251,16 +293,16 @@ MAY = {
     "read_observation": {"patient", "nurse", "doctor"},
     "record_observations": {"nurse", "doctor"},
     "mark_observation_in_error": {"nurse", "doctor"},
-    "list_shifts": {"nurse"},
-    "read_shift": {"nurse"},
-    "create_shift": NOBODY,
-    "change_shift": NOBODY,
-    "cancel_shift": NOBODY,
-    "vital_sign_statistics": NOBODY,
-    "list_units": {"nurse", "doctor", "ops"},
-    "list_unit_staff": {"nurse", "doctor", "ops"},
-    "list_unit_sessions": NOBODY,
-    "end_unit_sessions": NOBODY,
+    "list_shifts": {"nurse", "admin"},
+    "read_shift": {"nurse", "admin"},
+    "create_shift": LEADING,
+    "change_shift": LEADING,
+    "cancel_shift": LEADING,
+    "vital_sign_statistics": {"researcher"},
+    "list_units": {"nurse", "doctor", "ops", "admin"},
+    "list_unit_staff": {"nurse", "doctor", "ops", "admin"},
+    "list_unit_sessions": LEADING,
+    "end_unit_sessions": LEADING,
     "list_handoffs": {"patient", "nurse", "doctor"},
     "list_handoffs_of_patient": {"patient", "nurse", "doctor"},
     "read_handoff": {"patient", "nurse", "doctor"},
@@ -275,12 +317,13 @@ MAY = {
     "write_note": {"nurse", "doctor"},
     "amend_note": {"nurse", "doctor"},
 }
+MAY = {name: who | ({CHARGE} if "nurse" in who else set()) for name, who in _MAY.items()}
 """Operations that are not for everyone."""
 BY_CODE = {"password_reset"}
 """Operations that take a secret which a person hands over: nobody comes across one."""
 
 
-def assert_it_went_deep(report: Report, user_type: str) -> None:
+def assert_it_went_deep(report: Report, user_type: str, least_unprocessable: int = 10) -> None:
     """Every operation has also done what it is for, and refused what it must."""
     for operation, statuses in report.statuses.items():
         if operation in BY_CODE:
@@ -294,4 +337,4 @@ def assert_it_went_deep(report: Report, user_type: str) -> None:
         else:
             assert statuses[403] or statuses[404], (operation, statuses)
             assert not statuses[200] + statuses[201], (operation, statuses)
-    assert report.total(422) >= 10
+    assert report.total(422) >= least_unprocessable
