@@ -13,6 +13,8 @@ from hashlib import sha256
 from .canonical import canonical, moment
 
 BLOCK_EVENTS = 1000
+GROWN, PRUNED = "grown", "pruned"
+"""What a checkpoint tells of: an end of the chain, or where it begins since a purge."""
 MARK_BYTES = 8
 GENESIS = sha256(b"carelink-audit-1").digest()
 """What the first block follows."""

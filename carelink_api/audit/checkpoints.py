@@ -19,13 +19,12 @@ from sqlalchemy.orm import Session as Sql
 
 from ..database import writing
 from .canonical import canonical, moment
-from .chain import Statement
+from .chain import GROWN, Statement
 from .keys import AuditKeys
 from .models import AuditBlock, AuditCheckpoint
 
 log = structlog.get_logger(__name__)
 
-GROWN, PRUNED = "grown", "pruned"
 _LINE = "audit_checkpoint"
 _MARK = f'"event":"{_LINE}"'
 """How a line says that it is one: no quotes can be smuggled into a JSON log, the words can."""

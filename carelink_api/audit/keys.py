@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,7 +18,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..config import PREFIX, Settings, UnsafeSettings
 from ..signing_secret import secret_fault
-from .chain import Purge, Statement, seal
+from .chain import Statement, seal
+
+
+class Vouched(Protocol):
+    """What says of itself what is sealed of it, its purpose first."""
+
+    def signed_bytes(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,12 @@ class AuditKey:
     def has_sealed(self, head: bytes, sealed: bytes) -> bool:
         return hmac.compare_digest(seal(self.mac, head), sealed)
 
-    def seal_purge(self, purge: Purge) -> bytes:
-        return hmac.digest(self.mac, purge.signed_bytes(), "sha256")
+    def vouch(self, told: Vouched) -> bytes:
+        """Return what only who has the key can write under what was told."""
+        return hmac.digest(self.mac, told.signed_bytes(), "sha256")
 
-    def has_purged(self, purge: Purge, sealed: bytes) -> bool:
-        return hmac.compare_digest(self.seal_purge(purge), sealed)
+    def has_vouched(self, told: Vouched, seal_of_it: bytes) -> bool:
+        return hmac.compare_digest(self.vouch(told), seal_of_it)
 
     def _derived(self, purpose: bytes) -> bytes:
         return HKDF(SHA256(), 32, salt=None, info=purpose).derive(self.secret)

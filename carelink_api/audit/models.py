@@ -181,3 +181,24 @@ class AuditReview(Base):
     """How many events those were."""
     findings: Mapped[str] = mapped_column(Text)
     follow_up: Mapped[bool]
+
+
+class AuditVerification(Base):
+    """One verification of the trail, and how far it is. What it says is vouched for by the key."""
+
+    __tablename__ = "audit_verifications"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    whole: Mapped[bool]
+    actor: Mapped[str] = mapped_column(String(40))
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    through_block: Mapped[int] = mapped_column(BigInteger)
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+    head: Mapped[bytes] = mapped_column(LargeBinary(32))
+    events: Mapped[int] = mapped_column(BigInteger)
+    found: Mapped[int]
+    faults: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    key_id: Mapped[str] = mapped_column(String(16))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(32))

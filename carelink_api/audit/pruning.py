@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session as Sql
 
 from ..database import writing
 from . import chain
-from .chain import Statement
-from .checkpoints import PRUNED, store
+from .chain import PRUNED, Statement
+from .checkpoints import store
 from .classes import RetentionClass
 from .events import Event
 from .faults import Fault

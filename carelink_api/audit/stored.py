@@ -22,7 +22,7 @@ EventRow = Mapping[str, Any]
 def events_of(sql: Sql, ids: Sequence[int]) -> dict[int, EventRow]:
     """Return those of the events that are there."""
     wanted = set(ids)
-    rows = sql.execute(select(EVENTS).where(_among(ids, EVENTS.c.id)))
+    rows = sql.execute(select(EVENTS).where(among(ids, EVENTS.c.id)))
     return {row.id: row._asdict() for row in rows if row.id in wanted}
 
 
@@ -30,12 +30,12 @@ def patients_of(sql: Sql, ids: Sequence[int]) -> dict[int, list[int]]:
     """Return whose data each of the events was about, where it was about somebody's."""
     about = select(AuditedPatient.event_id, AuditedPatient.patient_id)
     found: dict[int, list[int]] = defaultdict(list)
-    for event_id, patient_id in sql.execute(about.where(_among(ids, AuditedPatient.event_id))):
+    for event_id, patient_id in sql.execute(about.where(among(ids, AuditedPatient.event_id))):
         found[event_id].append(patient_id)
     return found
 
 
-def _among(ids: Sequence[int], column: Any) -> ColumnElement[bool]:
+def among(ids: Sequence[int], column: Any) -> ColumnElement[bool]:
     """Return a condition that finds at least these: a range where most of it is wanted."""
     least, most = min(ids), max(ids)
     dense = most - least < _DENSE * len(ids)

@@ -65,7 +65,7 @@ class Thinner:
                 ids = purge.event_ids()
                 sql.execute(delete(EVENTS).where(EVENTS.c.id.in_(ids)))
                 sql.execute(delete(AuditedPatient).where(AuditedPatient.event_id.in_(ids)))
-                seal = self._key.seal_purge(purge)
+                seal = self._key.vouch(purge)
                 sql.execute(insert(AuditPurge).values(vars(purge) | {"seal": seal}))
                 count += len(ids)
             if count:

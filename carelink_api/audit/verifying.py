@@ -2,27 +2,23 @@
 seal, and the chain against every checkpoint, in the database and outside of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.orm import Session as Sql
 
 from . import chain
-from .canonical import digest
-from .chain import Block, Purge, Range
-from .checkpoints import PRUNED, Signed, signed
-from .events import Event
+from .chain import PRUNED, Block, Range, Statement
+from .checkpoints import Signed, signed
+from .event_check import LATE, EventCheck
 from .faults import Fault, Found, Report
 from .keys import AuditKeys
-from .models import AuditBlock, AuditCheckpoint, AuditPurge
-from .people import people_of
-from .stored import BLOCKS, EVENTS, EventRow, block_in, events_of, patients_of
+from .models import AuditBlock, AuditCheckpoint
+from .stored import BLOCKS, EVENTS, block_in
 
-LATE = timedelta(hours=1)
-"""How much older than what was sealed before it an event may be: transactions take seconds."""
 FAULTS_KEPT = 100
 _BLOCKS_READ = 50
 
@@ -37,20 +33,26 @@ class Verifier:
         advance: Callable[[int], None],
         *,
         sealed_until: datetime | None = None,
+        looks_into: Callable[[Block], bool] = lambda _: True,
+        remembered: Sequence[Statement] = (),
     ) -> None:
-        """`sealed_until`: whatever was written before it must be sealed by now."""
+        """`sealed_until`: whatever was written before it must be sealed by now. `looks_into` says
+        of which blocks the events are verified: of the others the chain alone. `remembered` is what
+        our own key has vouched for and nobody needs to sign.
+        """
         self._sql = sql
         self._keys = keys
         self._advance = advance
         self._sealed_until = sealed_until
+        self._looks_into = looks_into
+        self._remembered = remembered
         self.report = Report()
+        self._inside = EventCheck(sql, keys, self.report, self._fault)
         self._heads: dict[int, tuple[bytes, int]] = {}
         """Head and last seq of the blocks that checkpoints speak of."""
+        self._passed_over: tuple[Block, list[int]] | None = None
+        """The block before, where its events were not looked at."""
         self._sealed: list[Range] = []
-        self._newest: datetime | None = None
-        """The newest time that an event sealed so far bears."""
-        self._erased: dict[frozenset[int], Found] = {}
-        """By whom it is about: the first event that was erased."""
         self._key_ids: set[str] = set()
         self._unvouched: Found | None = None
         self._vouched = False
@@ -58,17 +60,28 @@ class Verifier:
 
     def run(self, outside: Iterable[Signed] = ()) -> Report:
         """Verify everything. Raises SQLAlchemyError."""
+        for _ in self.steps(outside):
+            pass
+        return self.report
+
+    def steps(self, outside: Iterable[Signed] = ()) -> Iterator[Block]:
+        """Verify a block with each step, and after the last one what holds all of them together.
+
+        Between two steps the session is the caller's. Raises SQLAlchemyError.
+        """
         statements = [signed(row) for row in self._sql.scalars(select(AuditCheckpoint))]
         published = list(outside)
-        self._wanted = {each.statement.block for each in [*statements, *published]}
-        self._follow(statements)
+        told = [each.statement for each in [*statements, *published]]
+        self._wanted = {each.block for each in [*told, *self._remembered]}
+        yield from self._follow()
         self._compare(statements, "in the database")
         self._compare(published, "outside")
+        for each in self._remembered:
+            self._hold_against(each, "which the last verification left")
         self.report.checkpoints, self.report.outside = len(statements), len(published)
         self._look_for_others()
-        self._look_for_erasures()
+        self._inside.look_for_erasures()
         self._sql.rollback()
-        return self.report
 
     def _fault(self, found: Found) -> None:
         if len(self.report.faults) < FAULTS_KEPT:
@@ -76,18 +89,21 @@ class Verifier:
 
     # The chain.
 
-    def _follow(self, statements: list[Signed]) -> None:
+    def _follow(self) -> Iterator[Block]:
         number, seq, head = 0, 0, chain.GENESIS
         for row in self._blocks():
-            block = block_in(row)
+            block, before = block_in(row), len(self.report.faults)
             if number == 0 and block.number > 1:
-                number, seq, head = self._base(block, statements)
+                number, seq, head = self._base(block)
             self._place(block, number, seq, head)
             self.check_block(block, row)
+            if len(self.report.faults) > before and self._was_pruned(block):
+                del self.report.faults[before:]
             number, seq, head = block.number, block.last_seq, row.head
+            self.report.last_seq = seq
             if number in self._wanted:
                 self._heads[number] = (head, seq)
-        self.report.last_seq = seq
+            yield block
         if self._unvouched:
             self._fault(self._unvouched)
 
@@ -102,13 +118,25 @@ class Verifier:
             yield from rows
             after = rows[-1].number
 
-    def _base(self, first: Block, statements: list[Signed]) -> tuple[int, int, bytes]:
+    def _base(self, first: Block) -> tuple[int, int, bytes]:
         """Return where the chain begins: after what a purge has told of."""
-        for each in statements:
-            told = each.statement
-            if told.kind == PRUNED and told.block == first.number - 1 and self._is_good(each):
-                return told.block, told.seq, told.head
+        for told in self._purges(AuditCheckpoint.block == first.number - 1):
+            return told.block, told.seq, told.head
         return 0, 0, chain.GENESIS
+
+    def _purges(self, condition: ColumnElement[bool]) -> Iterator[Statement]:
+        """Yield what is signed of removed blocks; read now, since it may just have been done."""
+        which = select(AuditCheckpoint).where(AuditCheckpoint.kind == PRUNED, condition)
+        for each in map(signed, self._sql.scalars(which)):
+            if self._is_good(each):
+                yield each.statement
+
+    def _was_pruned(self, block: Block) -> bool:
+        """Say whether it went, as its time was over, while we looked into it."""
+        there = select(BLOCKS.c.number).where(BLOCKS.c.number == block.number)
+        if self._sql.execute(there).first() is not None:
+            return False
+        return any(self._purges(AuditCheckpoint.block >= block.number))
 
     def _place(self, block: Block, number: int, seq: int, head: bytes) -> None:
         if block.number != number + 1:
@@ -129,9 +157,19 @@ class Verifier:
         if not ids or block.head() != row.head:
             self._fault(Found(Fault.BLOCK_ALTERED, block.number, block.first_seq))
         self._seal(block, row)
+        if ids and self._looks_into(block):
+            self._look_back()
+            self._inside.check(block, ids)
+        elif ids:
+            self._passed_over = block, ids
         if ids:
-            self._events(block, ids)
+            self._keep_sealed(block)
         self._advance(block.size)
+
+    def _look_back(self) -> None:
+        if self._passed_over:
+            self._inside.pass_over(*self._passed_over)
+        self._passed_over = None
 
     def _seal(self, block: Block, row: Row[Any]) -> None:
         key = self._keys.known.get(block.key_id)
@@ -149,87 +187,6 @@ class Verifier:
         else:
             self._fault(Found(Fault.REWRITTEN, block.number, block.first_seq))
 
-    # The events of a block.
-
-    def _events(self, block: Block, ids: list[int]) -> None:
-        there = events_of(self._sql, ids)
-        about = patients_of(self._sql, ids)
-        purged = self._purged(block)
-        digests: list[bytes] = []
-        broken = False
-        limit = self._newest - LATE if self._newest else None
-        for index, event_id in enumerate(ids):
-            seq, row = block.first_seq + index, there.get(event_id)
-            found = digest(row, about.get(event_id, ())) if row is not None else None
-            if row is None and event_id in purged:  # held against the root, below
-                digests.append(purged[event_id])
-                self.report.purged += 1
-                continue
-            digests.append(found or bytes(32))
-            if row is None:
-                self._fault(Found(Fault.MISSING, block.number, seq, event_id))
-            elif found is None or found[: chain.MARK_BYTES] != chain.mark_at(block.marks, index):
-                self._fault(self._altered(block, ids, index, row, about.get(event_id, ())))
-            else:
-                self._event(block, seq, row, limit)
-                continue
-            broken = True
-        if not broken and chain.root(digests) != block.root:
-            self._fault(Found(Fault.BLOCK_ALTERED, block.number, block.first_seq))
-        self.report.events += len(there)
-        self._keep_sealed(block)
-
-    def _purged(self, block: Block) -> dict[int, bytes]:
-        """Return the digests that are left of events whose time was over."""
-        kept: dict[int, bytes] = {}
-        columns = [getattr(AuditPurge, name) for name in Purge.__dataclass_fields__]
-        query = select(*columns, AuditPurge.seal).where(AuditPurge.block == block.number)
-        for *told, seal in self._sql.execute(query):
-            purge = Purge(*told)
-            key = self._keys.known.get(purge.key_id)
-            try:
-                if key is not None and not key.has_purged(purge, seal):
-                    raise ValueError("not sealed by this key")
-                kept |= purge.kept()  # a lost key's are held against the root alone
-            except ValueError:
-                self._fault(Found(Fault.PURGE_FORGED, block.number, block.first_seq))
-        return kept
-
-    def _event(self, block: Block, seq: int, row: EventRow, limit: datetime | None) -> None:
-        at = row["recorded_at"]
-        if limit is not None and at < limit:
-            self._fault(Found(Fault.INSERTED, block.number, seq, row["id"]))
-        self.report.oldest_at = min(at, self.report.oldest_at or at)
-        self.report.newest_at = max(at, self.report.newest_at or at)
-        sealed_by = min(at, block.sealed_at)
-        self._newest = max(sealed_by, self._newest or sealed_by)
-        if row["commitment"] is not None:
-            self.report.erased += 1
-            found = Found(Fault.ERASED_UNTOLD, block.number, seq, row["id"])
-            self._erased.setdefault(people_of(row), found)
-
-    def _look_for_erasures(self) -> None:
-        """Find the events that were erased although nobody's erasure tells of it."""
-        for people, found in self._erased.items():
-            told = select(EVENTS.c.id).where(
-                EVENTS.c.event == Event.USER_ERASED, EVENTS.c.user_id.in_(people)
-            )
-            if self._sql.execute(told.limit(1)).first() is None:
-                self._fault(found)
-
-    def _altered(
-        self, block: Block, ids: list[int], index: int, row: EventRow, patients: Iterable[int]
-    ) -> Found:
-        """Say which, and whether it is the event that was sealed at another place of the block."""
-        seq, event_id = block.first_seq + index, ids[index]
-        for other, other_id in enumerate(ids):
-            if other != index:
-                moved = digest({**row, "id": other_id}, patients)
-                if moved and moved[: chain.MARK_BYTES] == chain.mark_at(block.marks, other):
-                    more = f"It was sealed with seq {block.first_seq + other}."
-                    return Found(Fault.REORDERED, block.number, seq, event_id, more)
-        return Found(Fault.ALTERED, block.number, seq, event_id)
-
     # What no block holds.
 
     def _keep_sealed(self, block: Block) -> None:
@@ -241,6 +198,7 @@ class Verifier:
 
     def _look_for_others(self) -> None:
         """Find what was sealed twice, and what is not sealed and ought to be."""
+        self._look_back()
         after = 0
         for first, last in sorted(self._sealed):
             if first <= after:
@@ -256,7 +214,7 @@ class Verifier:
             select(func.count(), func.min(EVENTS.c.recorded_at)).where(*which)
         ).one()
         self.report.unsealed += count
-        if count and self._newest and oldest < self._newest - LATE:
+        if count and self._inside.newest and oldest < self._inside.newest - LATE:
             old = select(EVENTS.c.id).where(*which, EVENTS.c.recorded_at == oldest)
             event_id = self._sql.scalar(old.limit(1))
             self._fault(Found(Fault.INSERTED, event_id=event_id, more="It is not sealed."))
@@ -275,12 +233,18 @@ class Verifier:
                 continue  # what it tells of was removed, and its key, too
             if not self._is_good(each):
                 self._fault(Found(Fault.CHECKPOINT_FORGED, told.block, more=f"It is {where}."))
-            elif told.seq > self.report.last_seq:
-                more = f"One of {told.made_at:%Y-%m-%d %H:%M}Z, {where}, tells of more."
-                self._fault(Found(Fault.CUT, told.block, self.report.last_seq + 1, more=more))
-            elif told.seq >= first and self._heads.get(told.block) != (told.head, told.seq):
-                more = f"That of {told.made_at:%Y-%m-%d %H:%M}Z, {where}."
-                self._fault(Found(Fault.FORKED, told.block, told.seq, more=more))
+            else:
+                self._hold_against(told, where)
+
+    def _hold_against(self, told: Statement, where: str) -> None:
+        """Say whether the chain is the one of which a checkpoint tells."""
+        first = self.report.first_seq or 1
+        if told.seq > self.report.last_seq:
+            more = f"One of {told.made_at:%Y-%m-%d %H:%M}Z, {where}, tells of more."
+            self._fault(Found(Fault.CUT, told.block, self.report.last_seq + 1, more=more))
+        elif told.seq >= first and self._heads.get(told.block) != (told.head, told.seq):
+            more = f"That of {told.made_at:%Y-%m-%d %H:%M}Z, {where}."
+            self._fault(Found(Fault.FORKED, told.block, told.seq, more=more))
 
     def _is_good(self, each: Signed) -> bool:
         """Say whether a key of ours has signed it; a lost one must have sealed, too."""

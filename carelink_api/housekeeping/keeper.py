@@ -23,9 +23,11 @@ from ..audit.checkpoints import Notary
 from ..audit.classes import RetentionClass
 from ..audit.guards import Watchman
 from ..audit.keys import AuditKeys
+from ..audit.nightly import Nightly
 from ..audit.pruning import Pruner
 from ..audit.sealing import Sealer
 from ..audit.shipping import BLOCKS_AT_ONCE, NotTaken, Shipper
+from ..audit.unsealed import late_after
 from ..database import writing
 from ..extensions import db, settings
 from ..idempotency import keeping as idempotency
@@ -54,6 +56,8 @@ class Done:
     more: bool = False
     """Something is left that is due now."""
     succeeded: bool = True
+    hurries: bool = True
+    """What is left is gone on with at once, not with the next second's round."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Chores:
     """Audit events, both."""
     more: bool = False
     """Something is left that is due now."""
+    verifying: bool = False
+    """A verification of the trail is under way."""
     clock_off: timedelta | None = None
     """The clocks are so far apart that nothing was ended or removed by time."""
 
@@ -77,7 +83,9 @@ class Housekeeper:
     """Does the rounds; remembers between them what Redis is known to hold."""
 
     def __init__(self, parts: Runtime, *, hurried: bool = False) -> None:
-        """`hurried` does every chore in the first round, also one that was done a moment ago."""
+        """`hurried` does every chore in the first round, also one that was done a moment ago; but
+        verifying, which takes long.
+        """
         self._settings = settings()
         self._ledger = Ledger(self._settings)
         self._publisher = Publisher(parts.denylist)
@@ -92,6 +100,12 @@ class Housekeeper:
         )
         self._watchman = Watchman(ACTOR)
         self._clocks = ClockWatch()
+        self._nightly = Nightly(
+            keys,
+            ACTOR,
+            file=self._settings.audit_checkpoint_file,
+            late=late_after(self._settings.audit_seal_interval),
+        )
         self._shipper = Shipper(
             self._settings.audit_ship_url, self._settings.audit_ship_token.get_secret_value()
         )
@@ -101,7 +115,7 @@ class Housekeeper:
             self._settings.audit_retention,
             {RetentionClass(name): kept_for for name, kept_for in by_class},
         )
-        self._hurried = set(SHARED) if hurried else set()
+        self._hurried = SHARED - {Chore.VERIFY} if hurried else frozenset()
         self._may_be_restored = True
         """The database may come from a backup: it has been out of sight, or has counted back."""
         self._ended_again = 0
@@ -114,6 +128,7 @@ class Housekeeper:
             Chore.SHIP: self._ship,
             Chore.PRUNE: self._prune,
             Chore.FORGET: self._forget,
+            Chore.VERIFY: self._verify,
         }
 
     def round(self, sql: Sql, now: datetime) -> Chores:
@@ -151,7 +166,8 @@ class Housekeeper:
             self._ended_again,
             done[Chore.SEAL].count,
             done[Chore.PRUNE].count,
-            any(each.more for each in done.values()),
+            any(each.more and each.hurries for each in done.values()),
+            done[Chore.VERIFY].more,
             self._clocks.off,
         )
 
@@ -179,7 +195,7 @@ class Housekeeper:
                 sql.rollback()
                 seconds = clock.monotonic() - began_at
                 self._ledger.give_back(sql, chore, now, seconds, succeeded=done.succeeded)
-        self._hurried.discard(chore)
+        self._hurried -= {chore}
         if chore is Chore.COMPARE and done.succeeded and not done.more:
             self._beat(sql, Chore.PUBLISH, now, 0.0)  # nothing is owed any more
         return done
@@ -262,6 +278,10 @@ class Housekeeper:
         if sids:
             log.info("sessions_forgotten", sessions=len(sids))
         return Done(len(sids), more=max(len(sids), answers) == MAX_BATCH)
+
+    def _verify(self, sql: Sql, now: datetime) -> Done:
+        events, more = self._nightly.go_on(sql, self._clocks.earlier(now))
+        return Done(events, more, hurries=False)
 
     def _end_again(self, sql: Sql, now: datetime) -> None:
         """End what Redis knows to have ended, where the database may come from a backup."""

@@ -23,9 +23,11 @@ class Chore(StrEnum):
     PRUNE = "prune"
     FORGET = "forget"
     """Remove rows of sessions that ended long ago."""
+    VERIFY = "verify"
+    """Hold the audit trail against its seals: each night the new events, each week all."""
 
 
-SHARED = frozenset({Chore.COMPARE, Chore.SEAL, Chore.SHIP, Chore.PRUNE, Chore.FORGET})
+SHARED = frozenset({Chore.COMPARE, Chore.SEAL, Chore.SHIP, Chore.PRUNE, Chore.FORGET, Chore.VERIFY})
 """Done by one housekeeper at a time: to do them twice would cost twice. The others cost nothing
 where nothing is to be done, and each housekeeper does them in each round."""
 BY_TIME = frozenset({Chore.EXPIRE, Chore.PRUNE, Chore.FORGET})
@@ -34,6 +36,9 @@ LEASE = timedelta(seconds=60)
 """Whoever has not gone on for so long is dead, and another takes over; a piece takes seconds."""
 LEAST_LATE = timedelta(minutes=2)
 _TIMES_LATE = 3
+VERIFIED_EVERY = timedelta(hours=22)
+"""From the end of one to the beginning of the next: it may itself take four hours."""
+_LATE = {Chore.VERIFY: timedelta(hours=26)}
 _SKEW = timedelta(minutes=1)
 """A time further ahead was written by a wrong clock, and keeps nobody from anything."""
 
@@ -60,6 +65,7 @@ def intervals(*, seal: timedelta, sign: timedelta, ships: bool = False) -> dict[
         Chore.SHIP: timedelta(seconds=30),
         Chore.PRUNE: hour,
         Chore.FORGET: hour,
+        Chore.VERIFY: VERIFIED_EVERY,
     }
     return {chore: often for chore, often in every.items() if ships or chore is not Chore.SHIP}
 
@@ -84,6 +90,7 @@ def late_chores(
     late: dict[Chore, datetime | None] = {}
     for chore in every:
         at = turns.get(chore, Turn()).succeeded_at
-        if at is None or not now - late_after(every[chore]) <= at <= now + _SKEW:
+        least = now - _LATE.get(chore, late_after(every[chore]))
+        if at is None or not least <= at <= now + _SKEW:
             late[chore] = at
     return late

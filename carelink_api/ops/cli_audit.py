@@ -6,14 +6,11 @@ from pathlib import Path
 import click
 
 from .. import clock
-from ..audit.checkpoints import Signed, read_lines
-from ..audit.events import Event, Outcome
-from ..audit.faults import Fault, Found, Report
+from ..audit.faults import Report
 from ..audit.keys import AuditKeys
-from ..audit.record import record
+from ..audit.nightly import keep_whole, read_outside
 from ..audit.unsealed import late_after
 from ..audit.verifying import Verifier, count_sealed
-from ..database import writing
 from ..extensions import db, settings
 from .output import CLI_ACTOR, CommandGroup, as_json_option, progress_bar, tell
 
@@ -31,10 +28,10 @@ audit = CommandGroup("audit", help="The audit trail.")
 @as_json_option
 def verify(files: tuple[Path, ...], as_json: bool) -> None:
     """Check every event, block and checkpoint; exit 1 on the first sign of a change."""
-    sql = db.session()
+    sql, began_at = db.session(), clock.now()
     keys = AuditKeys.from_settings(settings())
     kept = settings().audit_checkpoint_file
-    outside, unread = _outside(files or ((Path(kept),) if kept else ()))
+    outside, unread = read_outside(files or ((Path(kept),) if kept else ()))
     with progress_bar() as progress:
         bar = progress.add_task("Verifying", total=count_sealed(sql))
         verifier = Verifier(
@@ -43,39 +40,15 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
             lambda events: progress.update(bar, advance=events),
             sealed_until=clock.now() - late_after(settings().audit_seal_interval),
         )
-        report = verifier.run(outside)
+        last = None
+        for last in verifier.steps(outside):  # noqa: B007 - the last of them
+            pass
+    report = verifier.report
     report.faults += unread
-    _record(report)
+    keep_whole(sql, keys, report, last, CLI_ACTOR, began_at)
     tell(_said(report), {"ok": report.ok, **_facts(report)}, as_json)
     if not report.ok:
         raise click.ClickException(f"The trail is not whole: {len(report.faults)} found.")
-
-
-def _outside(files: tuple[Path, ...]) -> tuple[list[Signed], list[Found]]:
-    lines: list[Signed] = []
-    unread: list[Found] = []
-    for file in files:
-        try:
-            lines += list(read_lines(file))
-        except (OSError, ValueError) as fault:
-            more = f"{file}: {fault if isinstance(fault, ValueError) else fault.strerror}."
-            unread.append(Found(Fault.CHECKPOINTS_GONE, more=more))
-    return lines, unread
-
-
-def _record(report: Report) -> None:
-    sql = db.session()
-    with writing(sql):
-        record(
-            sql,
-            Event.AUDIT_VERIFIED,
-            now=clock.now(),
-            outcome=Outcome.SUCCESS if report.ok else Outcome.ALERT,
-            actor=CLI_ACTOR,
-            last_seq=report.last_seq,
-            faults=len(report.faults),
-            first_fault=str(report.faults[0].fault) if report.faults else None,
-        )
 
 
 def _facts(report: Report) -> dict[str, object]:

@@ -35,7 +35,7 @@ def _do_once() -> None:
     """Do all that is due, in as many pieces as it takes."""
     keeper = Housekeeper(runtime(), hurried=True)
     rounds = [keeper.round(db.session(), clock.now())]
-    while rounds[-1].more:
+    while rounds[-1].more or rounds[-1].verifying:
         rounds.append(keeper.round(db.session(), clock.now()))
     expired, sealed = sum(each.expired for each in rounds), sum(each.sealed for each in rounds)
     click.echo(f"Sessions expired: {expired}. Audit events sealed: {sealed}.")

@@ -1,18 +1,21 @@
 """The doctor's rules on the audit trail: what keeps it from being changed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session as Sql
 
 from ..audit.erasing import erasures_since, owns_the_trail
 from ..audit.guards import missing_guards
+from ..audit.nightly import found_of_late, last_passes
 from ..audit.unsealed import late_after, oldest_unsealed
 from ..config import Settings
 from .findings import Finding, fine, unsafe_in_production, warn
 
 ERASURES_NAMED_FOR = timedelta(days=30)
+VERIFIED_WITHIN = timedelta(hours=26)
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,23 @@ class TrailFacts:
     """When the oldest event that waits for its seal was written."""
     erasures: Sequence[tuple[datetime, int]] = ()
     """When, and of which users, events were erased of late."""
+    verified: Mapping[bool, Mapping[str, Any]] = field(default_factory=dict)
+    """The last verification, and by True the last whole one."""
+    found: int = 0
+    """What verifications have found of late."""
 
 
 def look_at_trail(sql: Sql, now: datetime) -> TrailFacts:
     """Ask the database. Raises SQLAlchemyError."""
     erased = erasures_since(sql, now - ERASURES_NAMED_FOR)
-    return TrailFacts(missing_guards(sql), owns_the_trail(sql), oldest_unsealed(sql), erased)
+    return TrailFacts(
+        missing_guards(sql),
+        owns_the_trail(sql),
+        oldest_unsealed(sql),
+        erased,
+        last_passes(sql),
+        found_of_late(sql),
+    )
 
 
 def check_trail(settings: Settings, facts: TrailFacts, now: datetime) -> list[Finding]:
@@ -42,7 +56,38 @@ def check_trail(settings: Settings, facts: TrailFacts, now: datetime) -> list[Fi
         _owner(settings, facts),
         _seal(settings, facts, now),
         _erasures(facts),
+        _verified(settings, facts, now),
     ]
+
+
+def _verified(settings: Settings, facts: TrailFacts, now: datetime) -> Finding:
+    name, mend = "audit trail's verification", "`flask --app wsgi audit verify` says all of it."
+    if facts.found:
+        return unsafe_in_production(
+            settings,
+            name,
+            f"{facts.found} found; the first of it: {_first_fault(facts)}",
+            "Somebody may have changed the trail, or whoever serves it has lost a key.",
+            mend,
+        )
+    last, whole = facts.verified.get(False), facts.verified.get(True)
+    if last is None or last["finished_at"] < now - VERIFIED_WITHIN:
+        since = f"since {last['finished_at']:%Y-%m-%d %H:%M}Z" if last else "yet"
+        return warn(
+            name,
+            f"None has come to its end {since}.",
+            "What is changed in the trail now is found later.",
+            f"See that the housekeeper runs, and what its log says of `verify`. {mend}",
+        )
+    said = f"{whole['finished_at']:%Y-%m-%d %H:%M}Z, {whole['events']} events" if whole else "never"
+    return fine(name, f"{last['finished_at']:%Y-%m-%d %H:%M}Z; all of it: {said}")
+
+
+def _first_fault(facts: TrailFacts) -> str:
+    for each in (facts.verified.get(False), facts.verified.get(True)):
+        if each and each["faults"]:
+            return str(each["faults"][0]["says"])
+    return "of one that is under way."
 
 
 def _erasures(facts: TrailFacts) -> Finding:

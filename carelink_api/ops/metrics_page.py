@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session as Sql
 from .. import clock, metrics
 from ..audit.erasing import erasures_since
 from ..audit.guards import missing_guards
+from ..audit.nightly import found_of_late, last_passes
 from ..audit.unsealed import oldest_unsealed
 from ..clinical.break_glass.of_unit import count_open
 from ..errors import NotFound
@@ -154,6 +155,31 @@ def audit_trail(sql: Sql) -> Families:
         "carelink_audit_unsealed_age_seconds",
         "How long the oldest audit event has waited for its seal.",
         _age(oldest_unsealed(sql)),
+    )
+    yield from _verifications(sql)
+
+
+def _verifications(sql: Sql) -> Families:
+    """Tell when the trail was last verified; by the table, which its owner could forge."""
+    at = GaugeMetricFamily(
+        "carelink_audit_verified_timestamp_seconds",
+        "When the audit trail was last verified: its new events (`new`), or every one (`whole`).",
+        labels=("scope",),
+    )
+    events = GaugeMetricFamily(
+        "carelink_audit_verified_events", "How many events were looked into.", labels=("scope",)
+    )
+    passes = last_passes(sql)
+    for scope, whole in (("new", False), ("whole", True)):
+        last = passes.get(whole)
+        at.add_metric((scope,), last["finished_at"].timestamp() if last else 0)
+        events.add_metric((scope,), last["events"] if last else 0)
+    yield at
+    yield events
+    yield GaugeMetricFamily(
+        "carelink_audit_verification_faults",
+        "What the last whole verification of the audit trail has found, or one after it.",
+        found_of_late(sql),
     )
 
 

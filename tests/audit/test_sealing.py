@@ -21,7 +21,7 @@ from carelink_api.audit.models import AuditBlock, AuditCheckpoint, AuditEvent, A
 from carelink_api.audit.sealing import Sealer
 from carelink_api.config import UnsafeSettings
 from carelink_api.housekeeping.keeper import Housekeeper
-from tests.audit.trail import SECOND, Trail
+from tests.audit.trail import SECOND, Trail, verified_just_now
 from tests.conftest import MakeSettings
 from tests.ops.commands import done_json, sqlite_only
 from tests.sessions.helpers import parts
@@ -179,6 +179,7 @@ def test_the_housekeeper_seals_and_signs_every_so_often(
     app: Flask, trail: Trail, sql: Sql, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = clock.now()
+    verified_just_now(sql)
     with app.app_context():
         keeper = Housekeeper(parts(app))
         for second, expected in ((0, 3), (5, 0), (10, 3), (59, 3)):

@@ -21,7 +21,7 @@ from carelink_api.extensions import db, settings
 from carelink_api.housekeeping.keeper import Housekeeper
 from carelink_api.housekeeping.ledger import read_late
 from carelink_api.housekeeping.schedule import Chore
-from tests.audit.trail import SECOND, Trail
+from tests.audit.trail import SECOND, Trail, verified_just_now
 from tests.conftest import PRODUCTION, MakeApp, MakeSettings
 from tests.ops.commands import sqlite_only
 from tests.sessions.helpers import parts
@@ -105,6 +105,7 @@ def test_a_collector_that_was_away_catches_up_and_misses_nothing(
     shipping: Flask, sql: Sql, tmp_path: Path, collector: Collector
 ) -> None:
     trail, now = Trail(shipping, sql, tmp_path / "outside"), clock.now()
+    verified_just_now(sql)
     with shipping.app_context():
         keeper = Housekeeper(parts(shipping))
         trail.grow(3, 2)
@@ -193,6 +194,7 @@ def test_over_tls_only_a_collector_with_a_trusted_certificate_is_told_anything(
         audit_ship_url=secure_collector.url, audit_ship_token=TOKEN, audit_seal_seconds=1
     )
     trail, now = Trail(app, sql, tmp_path / "outside"), clock.now()
+    verified_just_now(sql)
     trail.grow(3)
     with app.app_context(), capture_logs() as logged:
         keeper = Housekeeper(parts(app))

@@ -314,4 +314,9 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         {"block": 1, "retention_class": "access", "ids": "", "digests": b"",
          "purged_at": _ENDED, "key_id": "0123456789abcdef", "seal": _DIGEST},
     ],
+    "audit_verifications": [
+        {"id": 2, "whole": True, "actor": "housekeeper", "began_at": MORNING,
+         "finished_at": _ENDED, "through_block": 1, "last_seq": 2, "head": _DIGEST, "events": 2,
+         "found": 0, "faults": [], "key_id": "0123456789abcdef", "seal": _DIGEST},
+    ],
 }  # fmt: skip

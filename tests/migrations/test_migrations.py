@@ -94,11 +94,17 @@ def _all_of(table: Table) -> Select[*tuple[Any, ...]]:
 
 
 def known_to(old: Data, new: Data) -> Data:
-    """Return what of `new` stands in tables and columns that `old` has too."""
-    return {
+    """Return what of `new` stands in tables and columns that `old` has too.
+
+    A chore that is new is a row that is new.
+    """
+    known = {
         name: [{column: row[column] for column in rows[0]} for row in new[name]]
         for name, rows in old.items()
     }
+    if "chores" in known:
+        known["chores"] = [row for row in known["chores"] if row in old["chores"]]
+    return known
 
 
 def test_there_is_one_line_of_revisions() -> None:
