@@ -26,6 +26,8 @@ class Event(StrEnum):
     SESSION_END_MOVED = "session:end_moved"
     """A change of the roster: it ends sooner or later than it was to."""
 
+    SESSION_END_REFUSED = "session:end_refused"
+    """Somebody asked for the end of a session that is not, or no more, their own."""
     TOKEN_THROTTLED = "token:throttled"
     TOKEN_REFUSED = "token:refused"
     """No token of ours (`not_ours`), one of a session that is over, or an expired refresh token:

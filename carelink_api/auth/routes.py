@@ -216,7 +216,7 @@ def list_sessions(args: dict[str, Any]) -> ResponseReturnValue:
 def end_session(sid: str) -> ResponseReturnValue:
     """End one of the user's own sessions."""
     held = transport.in_cookie()
-    redis_knows = own.end_own(db.session(), claims().user_id, sid, now=web.now())
+    redis_knows = own.end_own(db.session(), claims(), sid, now=web.now())
     forgotten = transport.forget_if(lambda found: found.sid == sid, held)
     return *answers.ended({"message": "Session ended"}, redis_knows=redis_knows), forgotten
 

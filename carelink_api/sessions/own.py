@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session as Sql
 
+from ..audit.events import Event
 from ..audit.record import acting
 from ..database import from_epoch, writing
 from ..errors import NotFound, TokenNotValid
 from ..extensions import settings
+from .acts import record_refusal
 from .claims import AccessClaims, Claims
 from .denylist import Entry
 from .ending import end_sessions, publish
@@ -48,15 +51,19 @@ def log_out_everywhere(sql: Sql, user_id: int, *, now: datetime) -> tuple[int, b
     return len(entries), publish(entries)
 
 
-def end_own(sql: Sql, user_id: int, sid: str, *, now: datetime) -> bool:
-    """End one of the user's sessions; return whether Redis knows.
+def end_own(sql: Sql, claims: AccessClaims, sid: str, *, now: datetime) -> bool:
+    """End one of the bearer's sessions; return whether Redis knows.
 
-    Raises NotFound for what is not the user's, or has ended: the two look alike.
+    Raises NotFound for what is not the bearer's, or has ended: the two look alike, and each leaves
+    an event, which alone says whose it was.
     """
     with writing(sql):
-        entries = _end(sql, user_id, Session.id == sid, now=now)
-        if not entries:
-            raise NotFound()
+        entries = _end(sql, claims.user_id, Session.id == sid, now=now)
+    if not entries:
+        whose = sql.scalar(select(Session.user_id).where(Session.id == sid))
+        told: dict[str, Any] = {} if whose is None else {"asked_for": sid, "of_user": whose}
+        record_refusal(sql, claims, Event.SESSION_END_REFUSED, "not_found", now=now, **told)
+        raise NotFound()
     return publish(entries)
 
 

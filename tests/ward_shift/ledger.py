@@ -11,6 +11,7 @@ from carelink_api.audit.models import AuditedPatient, AuditEvent
 from carelink_api.clinical.models import Appointment
 from carelink_api.clinical.record_models import NoteVersion, Observation, PatientOwner
 from carelink_api.sessions.models import Session
+from tests.audit.event_schema import all_events, assert_well_formed
 
 Sign = tuple[int, str, float]
 """Patient, code and value."""
@@ -84,6 +85,10 @@ class Ledger:
                     assert patients[event.id] == {asked.patient_id}, asked
                 if asked.basis is not None:
                     assert event.detail["basis"] == asked.basis, asked
+
+    def assert_every_event_is_well_formed(self, engine: Engine) -> None:
+        """Who, what, when and where, in known words."""
+        assert_well_formed(all_events(engine))
 
     def assert_sessions_ended_as_told(self, engine: Engine) -> None:
         """Every session that is over has the end that was expected, and no other is over."""

@@ -37,6 +37,7 @@ def test_nobody_is_thrown_out_nothing_is_lost_and_every_access_is_explained(
     assert ledger.lost == []
     ledger.assert_nothing_is_lost(workers.engine)
     ledger.assert_the_trail_explains_every_access(workers.engine)
+    ledger.assert_every_event_is_well_formed(workers.engine)
     ledger.assert_sessions_ended_as_told(workers.engine)
     ledger.assert_the_trail_counts_the_sessions(workers.engine)
     # Once each; not who lost a session on the way or went early, but the doctors of the ICU, too.
