@@ -222,6 +222,8 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/api/ops/events/"): Row(401, OPERATORS),
     ("GET", "/api/ops/break-glass/"): Row(401, OPERATORS),
     ("GET", "/api/ops/health/"): Row(401, OPERATORS),
+    ("GET", "/api/patients/<id:patient_id>/versions/"): Row(401, CARE + NOBODY, GLASS),
+    ("GET", "/api/appointments/<id:appointment_id>/versions/"): Row(401, CARE + NOBODY, HIDDEN),
     # Appointments.
     ("GET", "/api/appointments/"): Row(401, CARE + NO_LIST, CARE),
     ("POST", "/api/appointments/"): Row(

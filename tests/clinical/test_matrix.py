@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api.accounts.models import UserType
 from carelink_api.audit.models import AuditEvent
+from carelink_api.clinical.former_models import AppointmentVersion, PatientVersion
 from carelink_api.clinical.models import Appointment, CareTeamMember, Patient
 from carelink_api.clinical.record_models import Handoff, Observation
 from tests.auth.helpers import SQLITE
@@ -192,6 +193,8 @@ def test_an_id_swapped_in_a_body_opens_nothing(ward: Ward, live: Live, user_type
 def fresh(ward: Ward, live: Live, sql: Sql) -> None:
     """Bring back what a call has changed: the versions and ends of the live rows, the session."""
     sql.rollback()
+    sql.execute(delete(PatientVersion))
+    sql.execute(delete(AppointmentVersion))
     patient = sql.get_one(Patient, live["patient_id"], populate_existing=True)
     patient.version, patient.discharged_at = 1, None
     for member in sql.scalars(select(CareTeamMember)):

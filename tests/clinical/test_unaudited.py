@@ -17,7 +17,8 @@ from tests.clinical.ward import Ward
 pytestmark = SQLITE
 RECORDS = (
     "patients", "care_team_members", "appointments", "observations", "handoffs",
-    "patient_owners", "notes", "note_versions", "break_glass_grants",
+    "patient_owners", "notes", "note_versions", "patient_versions", "appointment_versions",
+    "break_glass_grants",
 )  # fmt: skip
 
 

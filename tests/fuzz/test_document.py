@@ -248,6 +248,8 @@ _MAY = {
     "read_chart": {"patient", "nurse", "doctor"},
     "find_patient": {"patient", "nurse", "doctor"},
     "read_patient": {"patient", "nurse", "doctor"},
+    "list_patient_versions": {"patient", "nurse", "doctor"},
+    "list_appointment_versions": {"patient", "nurse", "doctor"},
     "create_patient": {"nurse", "doctor"},
     "change_patient": {"nurse", "doctor"},
     "admit_patient": {"doctor"},  # a nurse may discharge, and then no more

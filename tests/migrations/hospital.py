@@ -222,6 +222,16 @@ HOSPITAL: dict[str, list[dict[str, Any]]] = {
         _observation(2, 12, "8867-4", 840, "/min", status="entered-in-error", marked_by_id=2,
                      marked_at=MORNING, marked_because="A nought too many – „84“", version=2),
     ],
+    "patient_versions": [
+        {"patient_id": 12, "version": 1, "name": "Käthe „Kay“ Früh", "birth_date": None,
+         "unit_id": 1, "bed": "7b", "admitted_at": MORNING, "discharged_at": None,
+         "replaced_by_id": 2, "replaced_at": MORNING + _HOUR},
+    ],
+    "appointment_versions": [
+        {"appointment_id": 4, "version": 1, "starts_at": MORNING, "ends_at": MORNING + _HOUR,
+         "status": "booked", "description": "First – look", "replaced_by_id": 2,
+         "replaced_at": MORNING + _HOUR},
+    ],
     "handoffs": [
         _handoff(1, 12, 1, status="accepted", closed_by_id=2, closed_at=MORNING, version=2),
         _handoff(2, 12, 2, given_at=MORNING + _HOUR),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ... import web
-from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint
+from ...api import BODY_PROBLEMS, SECURITY, CareLinkBlueprint, PageArgs
 from ...extensions import db
 from ...idempotency.attempts import IDEMPOTENCY_KEY, attempt
 from ...sessions.guard import authenticated, claims
@@ -12,7 +12,7 @@ from ..fhir.appointment import APPOINTMENT
 from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
 from ..fhir.offering import also_as, also_bundled
 from ..paging import Page
-from . import listing, schemas, service
+from . import former, listing, schemas, service
 from .rules import Status
 
 bp = CareLinkBlueprint(
@@ -44,6 +44,17 @@ def read_appointment(appointment_id: int) -> Answer:
     return versioned(
         service.read_appointment(db.session(), claims(), appointment_id, now=web.now())
     )
+
+
+@bp.get("/appointments/<id:appointment_id>/versions/")
+@authenticated
+@bp.arguments(PageArgs, location="query")
+@bp.response(200, schemas.AppointmentVersionPageSchema)
+@bp.problems(400, 401, 404, 503)
+@bp.doc(security=SECURITY)
+def list_appointment_versions(query: dict[str, Any], appointment_id: int) -> Page[dict[str, Any]]:
+    """List what the appointment has been before it was changed, the latest first."""
+    return former.list_former(db.session(), claims(), appointment_id, now=web.now(), **query)
 
 
 @bp.post("/appointments/")

@@ -38,6 +38,22 @@ class AppointmentPageSchema(PageSchema):
     items = ma.fields.List(ma.fields.Nested(AppointmentSchema), required=True)
 
 
+class AppointmentVersionSchema(ma.Schema):
+    """What it was until somebody changed it."""
+
+    version = ma.fields.Integer(required=True)
+    starts_at = Time(required=True)
+    ends_at = Time(required=True)
+    status = ma.fields.String(required=True, validate=ma.validate.OneOf(STATUSES))
+    description = ma.fields.String(required=True)
+    replaced_at = Time(required=True)
+    replaced_by = ma.fields.Nested(PersonSchema, required=True)
+
+
+class AppointmentVersionPageSchema(PageSchema):
+    items = ma.fields.List(ma.fields.Nested(AppointmentVersionSchema), required=True)
+
+
 class NewAppointmentArgs(ma.Schema):
     patient_id = Id(required=True)
     doctor_id = Id(required=True)

@@ -11,9 +11,9 @@ from ...audit.events import Event
 from ...errors import Conflict, Forbidden, NotFound, ValidationFailed
 from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
-from ...versions import change
 from ..access import Action
 from ..accessing import Access, BreakGlassAvailable, accessing
+from ..former import change_appointment
 from ..models import Appointment
 from .listing import LISTED, shown
 from .rules import KEEPS_ITS_TIME, Refusal, Status, refusal, refusal_to_undo
@@ -69,7 +69,7 @@ def read_appointment(
 ) -> Shown:
     """Return an appointment. Raises NotFound, Unavailable."""
     with accessing(sql, viewer, Event.APPOINTMENT_READ, now=now) as access:
-        _open(access, appointment_id, Action.READ)
+        open_appointment(access, appointment_id, Action.READ)
         return _read(sql, appointment_id)
 
 
@@ -173,7 +173,7 @@ def reopen(
         return _read(sql, appointment_id)
 
 
-def _open(access: Access, appointment_id: int, action: Action) -> Appointment:
+def open_appointment(access: Access, appointment_id: int, action: Action) -> Appointment:
     """Return an appointment that the viewer may read, or change with `action`.
 
     Its doctor needs no other tie, but changes it only until it is over: an old one moved to today
@@ -207,10 +207,10 @@ def _open_booked(
 
 def _open_locked(access: Access, appointment_id: int, action: Action, version: int) -> Appointment:
     """Return it locked, its doctor's calendar too, with its change counted."""
-    appointment = _open(access, appointment_id, action)
+    appointment = open_appointment(access, appointment_id, action)
     _lock_calendar(access.sql, appointment.doctor_id)
     access.sql.refresh(appointment, with_for_update=True)
-    change(appointment, version)
+    change_appointment(access, appointment, version)
     return appointment
 
 

@@ -12,7 +12,7 @@ from ..fhir.offering import ETAG_HEADER as ONE_HEADERS
 from ..fhir.offering import also_as, also_bundled
 from ..fhir.patient import PATIENT
 from ..paging import Page
-from . import access_log, listing, schemas, service
+from . import access_log, former, listing, schemas, service
 
 bp = CareLinkBlueprint(
     "patients", __name__, url_prefix="/api", description="Who is here, where, and since when."
@@ -45,6 +45,17 @@ def read_patient(patient_id: int) -> Answer:
     403 `break_glass_available` tells a doctor or nurse that only an emergency opens this record.
     """
     return versioned(service.read_patient(db.session(), claims(), patient_id, now=web.now()))
+
+
+@bp.get("/patients/<id:patient_id>/versions/")
+@authenticated
+@bp.arguments(PageArgs, location="query")
+@bp.response(200, schemas.PatientVersionPageSchema)
+@bp.problems(400, 401, 403, 404, 503)
+@bp.doc(security=SECURITY)
+def list_patient_versions(query: dict[str, Any], patient_id: int) -> Page[dict[str, Any]]:
+    """List what the record's head has said before it was changed, the latest first."""
+    return former.list_former(db.session(), claims(), patient_id, now=web.now(), **query)
 
 
 @bp.post("/patients/")

@@ -52,6 +52,29 @@ class PatientPageSchema(PageSchema):
     items = ma.fields.List(ma.fields.Nested(PatientSchema), required=True)
 
 
+class ReplacerSchema(ma.Schema):
+    id = ma.fields.Integer(required=True)
+    name = ma.fields.String(required=True)
+
+
+class PatientVersionSchema(ma.Schema):
+    """What stood there until somebody changed it."""
+
+    version = ma.fields.Integer(required=True)
+    name = ma.fields.String(required=True)
+    birth_date = ma.fields.Date(required=True, allow_none=True)
+    unit = ma.fields.Nested(UnitSchema, required=True, allow_none=True)
+    bed = ma.fields.String(required=True, allow_none=True)
+    admitted_at = Time(required=True, allow_none=True)
+    discharged_at = Time(required=True, allow_none=True)
+    replaced_at = Time(required=True)
+    replaced_by = ma.fields.Nested(ReplacerSchema, required=True)
+
+
+class PatientVersionPageSchema(PageSchema):
+    items = ma.fields.List(ma.fields.Nested(PatientVersionSchema), required=True)
+
+
 class PlaceArgs(ma.Schema):
     """Where a stay is."""
 
