@@ -1,7 +1,12 @@
 """Which events are kept for how long: four classes, each with a setting of its own. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
+from ..config import Settings
 from .events import Event
 
 
@@ -32,3 +37,22 @@ def class_of(event: str) -> RetentionClass:
     if not event.startswith(_ABOUT_RECORDS):
         return RetentionClass.SECURITY
     return RetentionClass.ACCESS if event.endswith(_READS) else RetentionClass.CLINICAL
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long events are kept: all, and those of classes that have a setting of their own."""
+
+    default: timedelta
+    by_class: Mapping[RetentionClass, timedelta]
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        by_class = settings.audit_retention_by_class.items()
+        return cls(
+            settings.audit_retention, {RetentionClass(name): kept for name, kept in by_class}
+        )
+
+    def until(self, event: str, recorded_at: datetime) -> datetime:
+        """Return before when an event is not removed; it goes with its block, a little later."""
+        return recorded_at + self.by_class.get(class_of(event), self.default)

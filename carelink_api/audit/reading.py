@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session as Sql
 
 from .canonical import moment
-from .classes import class_of
+from .classes import Retention, class_of
 from .models import AuditedPatient
 from .record import acting
 from .stored import EVENTS, patients_of
@@ -77,23 +77,28 @@ def list_events(
     sql: Sql, which: Filter, *, sort: str, descending: bool, limit: int
 ) -> list[dict[str, Any]]:
     """Return the first events in this order, each with whose data it was about."""
+    query = ordered(which, sort=sort, descending=descending).limit(limit)
+    return with_patients(sql, [row._asdict() for row in sql.execute(query)])
+
+
+def ordered(which: Filter, *, sort: str, descending: bool) -> Select[*tuple[Any, ...]]:
+    """Return what selects the events that match, by a field of `SORTABLE`."""
     column = _FIRST_PATIENT if sort == PATIENT else EVENTS.c[sort]
     by = column.desc() if descending else column.asc()
     order = (by.nulls_last(), EVENTS.c.id.desc() if descending else EVENTS.c.id)
-    query = select(EVENTS).where(*which.conditions()).order_by(*order).limit(limit)
-    return _with_patients(sql, [row._asdict() for row in sql.execute(query)])
+    return select(EVENTS).where(*which.conditions()).order_by(*order)
 
 
-def stream_events(sql: Sql, which: Filter) -> Iterator[list[dict[str, Any]]]:
-    """Yield pages of events, the oldest first, and end each page's transaction before it is used.
+def stream_events(sql: Sql, which: Filter, through: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield pages of events up to an id, the oldest first; end each one's transaction before that.
 
     Who reads slowly keeps neither a transaction open nor more than a page in memory.
     """
-    conditions, after = which.conditions(), 0
+    conditions, after = [*which.conditions(), EVENTS.c.id <= through], 0
     while True:
         query = select(EVENTS).where(*conditions, EVENTS.c.id > after).order_by(EVENTS.c.id)
         rows = [row._asdict() for row in sql.execute(query.limit(PAGE))]
-        page = _with_patients(sql, rows)
+        page = with_patients(sql, rows)
         sql.rollback()
         if not page:
             return
@@ -101,15 +106,21 @@ def stream_events(sql: Sql, which: Filter) -> Iterator[list[dict[str, Any]]]:
         after = page[-1]["id"]
 
 
-def as_json(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event with every column, as JSON: what stands there can be verified again."""
+def as_json(event: dict[str, Any], kept: Retention | None = None) -> dict[str, Any]:
+    """Return an event with every column, as JSON: what stands there can be verified again.
+
+    And, by `kept`, until when it stands there at the least.
+    """
     told = event | {"recorded_at": moment(event["recorded_at"]),
                     "retention_class": str(class_of(event["event"]))}  # fmt: skip
+    if kept is not None:
+        told["kept_until"] = moment(kept.until(event["event"], event["recorded_at"]))
     for name in ("salt", "commitment"):
         told[name] = bytes(told[name]).hex() if told[name] is not None else None
     return told
 
 
-def _with_patients(sql: Sql, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_patients(sql: Sql, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to each event whose data it was about."""
     about = patients_of(sql, [row["id"] for row in rows]) if rows else {}
     return [row | {"patients": sorted(about.get(row["id"], []))} for row in rows]

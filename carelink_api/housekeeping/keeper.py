@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session as Sql
 
 from .. import clock
 from ..audit.checkpoints import Notary
-from ..audit.classes import RetentionClass
+from ..audit.classes import Retention
 from ..audit.guards import Watchman
 from ..audit.keys import AuditKeys
 from ..audit.nightly import Nightly
@@ -109,12 +109,8 @@ class Housekeeper:
         self._shipper = Shipper(
             self._settings.audit_ship_url, self._settings.audit_ship_token.get_secret_value()
         )
-        by_class = self._settings.audit_retention_by_class.items()
-        self._pruner = Pruner(
-            keys,
-            self._settings.audit_retention,
-            {RetentionClass(name): kept_for for name, kept_for in by_class},
-        )
+        kept = Retention.from_settings(self._settings)
+        self._pruner = Pruner(keys, kept.default, kept.by_class)
         self._hurried = SHARED - {Chore.VERIFY} if hurried else frozenset()
         self._may_be_restored = True
         """The database may come from a backup: it has been out of sight, or has counted back."""

@@ -13,8 +13,13 @@ import orjson
 
 from .. import clock
 from ..accounts import service
+from ..audit.classes import Retention, class_of
 from ..audit.events import Event, Outcome
+from ..audit.excerpt import newest_id, verify_excerpt
+from ..audit.faults import Found
 from ..audit.fhir import bundle
+from ..audit.keys import AuditKeys
+from ..audit.nightly import read_outside
 from ..audit.reading import (
     SORTABLE,
     Filter,
@@ -25,13 +30,17 @@ from ..audit.reading import (
 )
 from ..audit.record import record
 from ..audit.reviews import Review, list_reviews, sign_off
+from ..audit.unsealed import late_after
+from ..audit.verifying import count_sealed
 from ..database import writing
-from ..extensions import db
+from ..extensions import db, settings
 from .cli_audit import audit as audit  # the group, to which these are added
-from .output import CLI_ACTOR, as_json_option, progress_bar, show, tell
+from .output import CLI_ACTOR, as_json_option, printable, progress_bar, show, tell
 
 _COLUMNS = ["id", "recorded_at", "event", "outcome", "reason", "actor", "user_id", "patients",
-            "address"]  # fmt: skip
+            "address", "retention_class", "kept_until"]  # fmt: skip
+_NOT_WHOLE = 3
+"""How `export` ends where it was told to hand on what does not verify."""
 _REVIEW_COLUMNS = ["id", "reviewed_at", "reviewer", "since", "until", "scope", "events", "findings",
                    "follow_up"]  # fmt: skip
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -86,7 +95,8 @@ def list_trail(sort: str, ascending: bool, limit: int, as_json: bool, **chosen: 
     rows = list_events(sql, which, sort=sort, descending=not ascending, limit=limit)
     total = count_events(sql, which)
     _record(Event.TRAIL_READ, which, events=len(rows))
-    show([_shown(row) for row in rows] if as_json else rows, _COLUMNS, as_json)
+    kept = Retention.from_settings(settings())
+    show([_shown(row, kept) if as_json else _kept(row, kept) for row in rows], _COLUMNS, as_json)
     if not as_json and total > len(rows):
         click.echo(f"{len(rows)} of {total}: narrow it, or ask for more with --limit.")
 
@@ -97,27 +107,67 @@ def list_trail(sort: str, ascending: bool, limit: int, as_json: bool, **chosen: 
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="A new file; default: stdout."
 )
-def export(form: str, output: Path | None, **chosen: Any) -> None:
-    """Write events, the oldest first: a line each, or a line for each FHIR Bundle of 500."""
+@click.option(
+    "--despite-faults", is_flag=True, help="Export although it does not verify; ends with 3."
+)
+def export(form: str, output: Path | None, despite_faults: bool, **chosen: Any) -> None:
+    """Write events, the oldest first: a line each, or a line for each FHIR Bundle of 500.
+
+    Before that, what is exported is verified: the chain, and the blocks in which it stands.
+    """
     sql = db.session()
-    which = _filter(chosen)
-    total = count_events(sql, which)
-    _record(Event.AUDIT_EXPORTED, which, events=total, format=form)
-    with _opened(output) as file, progress_bar() as progress:
-        bar = progress.add_task("Exporting", total=total)
-        count = 0
-        for page in stream_events(sql, which):
-            file.writelines(line + b"\n" for line in _lines(page, form))
-            count += len(page)
-            progress.update(bar, completed=count, total=max(total, count))
+    which, through = _filter(chosen), newest_id(sql)
+    found = _verified(which, through)
+    _record(Event.AUDIT_EXPORTED, which, format=form, faults=len(found), despite=despite_faults)
+    if found:
+        click.echo(printable("\n".join(map(str, found))), err=True)
+    if found and not despite_faults:
+        raise click.ClickException(
+            f"Not exported: the trail is not whole ({len(found)} found). Verify where its key is;"
+            " --despite-faults exports all the same."
+        )
+    count = _write(output, which, through, form)
     if output is not None:
         tell(f"Exported {count} events to {output}.", {}, as_json=False)
+    if found:
+        click.echo("Exported although the trail is not whole.", err=True)
+        raise click.exceptions.Exit(_NOT_WHOLE)
+
+
+def _verified(which: Filter, through: int) -> list[Found]:
+    sql, kept = db.session(), settings().audit_checkpoint_file
+    outside, unread = read_outside((Path(kept),) if kept else ())
+    with progress_bar() as progress:
+        bar = progress.add_task("Verifying", total=count_sealed(sql))
+        report = verify_excerpt(
+            sql,
+            AuditKeys.from_settings(settings()),
+            which,
+            through,
+            lambda events: progress.update(bar, advance=events),
+            sealed_until=clock.now() - late_after(settings().audit_seal_interval),
+            outside=outside,
+            unread=unread,
+        )
+    return report.faults
+
+
+def _write(output: Path | None, which: Filter, through: int, form: str) -> int:
+    sql, count = db.session(), 0
+    with _opened(output) as file, progress_bar() as progress:
+        bar = progress.add_task("Exporting", total=None)
+        for page in stream_events(sql, which, through):
+            file.writelines(line + b"\n" for line in _lines(page, form))
+            count += len(page)
+            progress.update(bar, completed=count)
+    return count
 
 
 def _lines(page: list[dict[str, Any]], form: str) -> Iterable[bytes]:
     if form == "fhir":
         return [orjson.dumps(bundle(page))]
-    return [orjson.dumps(as_json(event)) for event in page]
+    kept = Retention.from_settings(settings())
+    return [orjson.dumps(as_json(event, kept)) for event in page]
 
 
 def _opened(output: Path | None) -> Any:
@@ -147,8 +197,16 @@ def _record(event: Event, which: Filter, **detail: Any) -> None:
         )
 
 
-def _shown(event: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in as_json(event).items() if name != "salt"}
+def _shown(event: dict[str, Any], kept: Retention) -> dict[str, Any]:
+    return {name: value for name, value in as_json(event, kept).items() if name != "salt"}
+
+
+def _kept(event: dict[str, Any], kept: Retention) -> dict[str, Any]:
+    """Return an event as a table shows it, with its class and until when it is kept."""
+    until = kept.until(event["event"], event["recorded_at"])
+    return event | {
+        "retention_class": str(class_of(event["event"])), "kept_until": until.date().isoformat()
+    }  # fmt: skip
 
 
 @audit.command("review")

@@ -11,11 +11,19 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as Sql
 
 from carelink_api import clock
-from carelink_api.audit.models import AuditBlock, AuditCheckpoint, AuditedPatient, AuditEvent
+from carelink_api.audit.models import (
+    AuditBlock,
+    AuditCheckpoint,
+    AuditedPatient,
+    AuditEvent,
+    AuditPurge,
+    AuditReview,
+)
 
 YEAR = timedelta(days=365)
 DIGEST = bytes(32)
-TABLES = ("audit_events", "audited_patients", "audit_blocks", "audit_checkpoints")
+MODELS = (AuditEvent, AuditedPatient, AuditBlock, AuditCheckpoint, AuditPurge, AuditReview)
+TABLES = tuple(model.__tablename__ for model in MODELS)
 
 
 def fill(sql: Sql, at: datetime) -> None:
@@ -29,6 +37,10 @@ def fill(sql: Sql, at: datetime) -> None:
     sql.execute(insert(AuditBlock).values(block | {"sealed_at": at, "key_id": "k"}))
     checkpoint = {"kind": "grown", "block": 1, "seq": 1, "head": DIGEST, "made_at": at}
     sql.execute(insert(AuditCheckpoint).values(checkpoint | {"key_id": "k", "signature": b"s"}))
+    purge = {"block": 1, "retention_class": "access", "ids": "", "digests": b"", "purged_at": at}
+    sql.execute(insert(AuditPurge).values(purge | {"key_id": "k", "seal": DIGEST}))
+    review = {"id": 1, "reviewed_at": at, "reviewer": "P. Officer", "scope": {}, "events": 1}
+    sql.execute(insert(AuditReview).values(review | {"findings": "None", "follow_up": False}))
     sql.commit()
 
 
@@ -39,7 +51,7 @@ def trail(app: Flask, sql: Sql) -> Sql:
 
 
 def refused(sql: Sql, statement: Any) -> None:
-    with pytest.raises(DBAPIError, match="only grows"):
+    with pytest.raises(DBAPIError, match=r"only grows|stays as it is"):
         sql.execute(statement)
     sql.rollback()
 
@@ -53,21 +65,26 @@ def test_no_row_is_removed(trail: Sql, table: str) -> None:
 
 
 def columns() -> Iterator[tuple[str, str, str]]:
-    for model in (AuditEvent, AuditedPatient, AuditBlock, AuditCheckpoint):
+    for model in MODELS:
         for column in model.__table__.columns:
             yield model.__tablename__, column.name, str(column.type)
 
 
 def test_no_column_is_changed(trail: Sql) -> None:
     for table, column, kind in columns():
-        value = {"DATETIME": "'2026-01-01 00:00:00+00'", "BLOB": "'1'", "JSON": "'{}'"}.get(kind)
+        value = {
+            "DATETIME": "'2026-01-01 00:00:00+00'",
+            "BLOB": "'1'",
+            "JSON": "'{}'",
+            "BOOLEAN": "true",
+        }.get(kind)
         new = value or ("'other'" if "CHAR" in kind or kind == "TEXT" else "2")
         refused(trail, text(f"UPDATE {table} SET {column} = {new}"))
 
 
 def test_no_row_is_replaced(trail: Sql) -> None:
     if trail.get_bind().dialect.name == "sqlite":  # it would not ask the trigger of DELETE
-        for table in ("audit_events", "audit_blocks", "audit_checkpoints"):
+        for table in set(TABLES) - {"audited_patients"}:
             refused(trail, text(f"REPLACE INTO {table} SELECT * FROM {table}"))
     else:
         refused(
@@ -118,6 +135,10 @@ def test_erasing_is_done_once(trail: Sql) -> None:
 def test_what_is_older_than_anybody_may_ask_for_can_be_removed(app: Flask, sql: Sql) -> None:
     fill(sql, clock.now() - YEAR)
     refused(sql, text("DELETE FROM audited_patients"))
-    for table in ("audit_events", "audited_patients", "audit_blocks", "audit_checkpoints"):
+    refused(sql, text("DELETE FROM audit_purges"))  # while its block is there
+    for table in TABLES[:-1]:
+        sql.execute(text(f"DELETE FROM {table}"))
+    refused(sql, text("DELETE FROM audit_reviews"))
+    for table in TABLES[:-1]:
         sql.execute(text(f"DELETE FROM {table}"))
     sql.commit()

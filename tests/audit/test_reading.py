@@ -2,6 +2,7 @@
 
 import json
 import stat
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from carelink_api.audit.models import AuditedPatient, AuditEvent
 from carelink_api.audit.reading import PAGE, SORTABLE
 from tests.audit.trail import Trail
 from tests.auth_helper import EMAIL, Auth
+from tests.conftest import MakeApp
 from tests.ops.commands import done, done_json, refused, sqlite_only
 
 
@@ -30,6 +32,7 @@ def trail(app: Flask, sql: Sql, tmp_path: Path, auth: Auth) -> Trail:
     trail._next_id = 2
     trail.write(20)
     trail.write(2, event="login:refused", outcome="refused", user_id=None, actor=None)
+    trail.seal()
     return trail
 
 
@@ -84,6 +87,7 @@ def test_an_export_is_a_new_file_and_an_event(
     runner: FlaskCliRunner, trail: Trail, sql: Sql, tmp_path: Path
 ) -> None:
     trail.write(PAGE)
+    trail.seal()
     file = tmp_path / "trail.fhir"
     words = ("audit", "export", "--format", "fhir", "--until", moment(clock.now()))
     done(runner, *words, "--output", str(file))
@@ -131,5 +135,53 @@ def test_two_thousand_events_of_the_past_are_streamed(
     rows = [trail._event(1000 + i) for i in range(2000)]
     sql.execute(insert(AuditEvent), rows)
     sql.commit()
+    trail.seal()
     lines = done(runner, "audit", "export", "--event", "patient:read").splitlines()
     assert len({json.loads(line)["id"] for line in lines}) == 2020
+
+
+def test_what_does_not_verify_is_not_handed_on_unless_somebody_wants_it_all_the_same(
+    runner: FlaskCliRunner, trail: Trail, sql: Sql, tmp_path: Path
+) -> None:
+    trail.attack("UPDATE audit_events SET outcome = 'refused' WHERE id = 3")
+    words, file = ["audit", "export", "--event", "patient:read"], tmp_path / "export.jsonl"
+    said = runner.invoke(args=[*words, "--output", str(file)])
+    assert (said.exit_code, file.exists(), said.stdout) == (1, False, "")
+    assert "(seq 2, event 3, block 1)" in said.stderr
+    said = runner.invoke(args=[*words, "--output", str(file), "--despite-faults"])
+    assert (said.exit_code, len(file.read_text().splitlines())) == (3, 20)
+    told = [
+        each.detail or {}
+        for each in sql.scalars(
+            select(AuditEvent).where(AuditEvent.event == "audit:exported").order_by(AuditEvent.id)
+        )
+    ]
+    assert [(each["faults"], each["despite"]) for each in told] == [(1, False), (1, True)]
+
+
+def test_only_what_is_exported_is_looked_into(runner: FlaskCliRunner, trail: Trail) -> None:
+    since = trail.at
+    trail.grow(10)
+    trail.attack("UPDATE audit_events SET outcome = 'refused' WHERE id = 3")
+    assert runner.invoke(args=["audit", "export", "--since", moment(since)]).exit_code == 1
+    later = moment(since + timedelta(seconds=1))
+    assert runner.invoke(args=["audit", "export", "--since", later]).exit_code == 0
+
+
+def test_listings_say_until_when_an_event_is_kept(
+    make_app: MakeApp, sql: Sql, tmp_path: Path
+) -> None:
+    app = make_app(audit_retention_days=400, audit_retention_days_by_class={"access": 200})
+    trail = Trail(app, sql, tmp_path / "checkpoints.jsonl")
+    trail.grow(2)
+    trail.write(1, event="login:succeeded")
+    trail.seal()
+    runner = app.test_cli_runner()
+    rows = done_json(runner, "audit", "list", "--sort", "id", "--ascending")
+    days = [(datetime.fromisoformat(row["kept_until"])
+             - datetime.fromisoformat(row["recorded_at"])).days for row in rows]  # fmt: skip
+    assert days == [200, 200, 400]
+    assert [row["retention_class"] for row in rows] == ["access", "access", "security"]
+    assert (trail.at + timedelta(days=400)).date().isoformat() in done(runner, "audit", "list")
+    lines = [json.loads(line) for line in done(runner, "audit", "export").splitlines()]
+    assert [line["kept_until"] for line in lines][:3] == [row["kept_until"] for row in rows]
