@@ -189,8 +189,8 @@ def test_dashboard_and_alerts_name_what_is_exported(auth: Auth, client: FlaskCli
     exported = {name for name, _ in found} | {
         family.name + suffix  # of those that nothing was counted in yet
         for family in text_string_to_metric_families(client.get("/metrics").text)
-        for suffix in ("_total", "_bucket", "_count", "_sum")
-        if family.type in ("counter", "histogram")
+        for suffix in ("_total", "_bucket", "_count", "_sum", "")
+        if (family.type in ("counter", "histogram")) == bool(suffix)
     }
     named = {name for expression in expressions() for name in _NAME.findall(expression)}
     assert named - exported == set()
