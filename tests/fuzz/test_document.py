@@ -203,7 +203,7 @@ def test_a_doctor_finds_nothing_on_postgresql(ward: Ward) -> None:
 def test_another_user_finds_nothing(user_type: str, ward: Ward) -> None:
     """Every bound of every field is tried above; it does not depend on who asks."""
     person = ward.person(user_type)
-    report = campaign.run(ward.server, person, every_bound=False, examples=10)
+    report = campaign.run(ward.server, person, every_bound=False, examples=6)
     ward.assert_unharmed(report)
     assert set(report.phases) >= PHASES - {"coverage"}
     assert_it_went_deep(report, user_type)
@@ -230,12 +230,7 @@ def test_who_leads_or_counts_finds_nothing(kind: str, make_ward: Callable[..., W
 def test_throttled_answers_are_documented_too(make_ward: Callable[..., Ward]) -> None:
     ward = make_ward(ratelimit_enabled=True)
     report = campaign.run(
-        ward.server,
-        None,
-        token_endpoints_only=True,
-        every_bound=False,  # a stranger tries each of them above
-        examples=20,
-        positive_data_acceptance=STRANGER,
+        ward.server, None, token_endpoints_only=True, positive_data_acceptance=STRANGER
     )
     ward.assert_unharmed(report)
     assert report.statuses["login"][429]
