@@ -26,7 +26,7 @@ run: .venv/installed-run
 
 test: .venv/installed-all $(npm_packages)
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null || echo "nginx is missing, so tests of the production shape will fail: install it (Debian, Ubuntu: apt-get install nginx-light; macOS: brew install nginx)."
-	@$(python) -m pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report term
+	@$(python) -m pytest -n logical --maxprocesses 8 --dist worksteal --cov --cov-report term
 
 lint: .venv/installed-all $(npm_packages)
 	@$(python) -m ruff check .

@@ -1,11 +1,16 @@
 """The servers of the tests do what the tests believe of them."""
 
+import os
+import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
+from tests import forked
 from tests.servers import PostgresServer, ValkeyServer
 
 
@@ -91,3 +96,24 @@ def test_postgres_stops_crashes_hangs_and_comes_back() -> None:
         assert not server.answers()
         server.start()
         assert server.answers()
+
+
+@pytest.mark.parametrize(("given", "status", "told"), [("[1]", 0, "[\n    1\n]\n"), ("[", 1, "")])
+def test_a_forked_process_reads_its_input_and_ends_with_its_own_status(
+    given: str, status: int, told: str, tmp_path: Path
+) -> None:
+    done = forked.run([sys.executable, "-m", "json.tool"], cwd=tmp_path, env={}, stdin=given)
+    assert (done.returncode, done.stdout) == (status, told)
+    assert bool(done.stderr) == bool(status)
+
+
+def test_a_forked_process_is_killed_like_any_other(tmp_path: Path) -> None:
+    waiting, log = tmp_path / "waiting", str(tmp_path / "log")
+    os.mkfifo(waiting)
+    writer = os.open(waiting, os.O_RDWR)  # who reads waits for more
+    command = [sys.executable, "-m", "json.tool"]
+    process = forked.Forked(command, tmp_path, {}, [str(waiting), log, log])
+    assert process.poll() is None
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    os.close(writer)
