@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -35,6 +36,7 @@ LIBRARIES = (
 )  # fmt: skip
 """Not `prometheus_client`, which decides by the environment how it counts."""
 _STEP_SECONDS = 0.005
+_alone = threading.Lock()
 wanted = False
 """Whether servers are made so: by tests, not where something is measured."""
 _ROOT = Path(__file__).resolve().parent.parent
@@ -84,14 +86,15 @@ def run(
 
 
 def _ask(**asked: Any) -> int:
-    _origin().sendall(json.dumps(asked).encode())
-    return int(_origin().recv(32))
+    with _alone:
+        _origin().sendall(json.dumps(asked).encode() + b"\n")
+        return int(_origin().recv(32))
 
 
 @cache
 def _origin() -> socket.socket:
     """Return the line to the process that they are forked from; started once, ends with us."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair()
     command = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
     process = subprocess.Popen(
         command, cwd=_ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
@@ -116,7 +119,7 @@ def _serve(line: socket.socket) -> dict[str, Any] | None:
                 Path(told.pop(ended[0])).write_text(str(os.waitstatus_to_exitcode(ended[1])))
 
     signal.signal(signal.SIGCHLD, reap)
-    while message := line.recv(1 << 20):
+    for message in line.makefile("rb"):
         asked: dict[str, Any] = json.loads(message)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         pid = os.fork()

@@ -128,7 +128,8 @@ def export(form: str, output: Path | None, despite_faults: bool, **chosen: Any) 
         )
     count = _write(output, which, through, form)
     if output is not None:
-        tell(f"Exported {count} events to {output}.", {}, as_json=False)
+        events = "1 event" if count == 1 else f"{count} events"
+        tell(f"Exported {events} to {output}.", {}, as_json=False)
     if found:
         click.echo("Exported although the trail is not whole.", err=True)
         raise click.exceptions.Exit(_NOT_WHOLE)
