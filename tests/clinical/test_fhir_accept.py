@@ -11,6 +11,7 @@ from tests.auth_helper import Account
 from tests.clinical.fhir import ask
 from tests.clinical.trail import accesses
 from tests.clinical.ward import Ward
+from tests.fuzz.bounds import bounded
 
 JSON, V43, V40 = (each.content_type for each in OFFERED)
 
@@ -70,6 +71,7 @@ def test_what_we_do_not_have_is_not_chosen(accept: str) -> None:
     assert preferred(accept) is None
 
 
+@bounded(100)
 @given(st.text() | st.from_regex(r"(application/(fhir\+)?json|\*/\*)(;[a-zA-Z]+=[\w.]+)*,?"))
 def test_no_header_is_too_odd(accept: str) -> None:
     assert preferred(accept) in (None, *OFFERED)
