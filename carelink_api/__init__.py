@@ -39,6 +39,7 @@ from .ops.live_counts import LiveCounts
 from .ops.metrics_page import bp as metrics_blueprint
 from .ops.pages import bp as pages_blueprint
 from .ops.routes import bp as ops_blueprint
+from .ops.trail.routes import bp as trail_blueprint
 from .routing import LazyRule
 from .service import Service
 from .sessions.activity import ActivityLog, ActivityThread
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
         api.register_blueprint(blueprint)
     api.register_blueprint(operations_blueprint)
     api.register_blueprint(accounts_blueprint)
+    api.register_blueprint(trail_blueprint)
     app.register_blueprint(docs_blueprint)
     app.register_blueprint(pages_blueprint)
     app.register_blueprint(ops_blueprint)

@@ -12,6 +12,8 @@ from .models import AuditReview
 from .reading import Filter, count_events
 from .record import record
 
+REVIEWER_LENGTH = 100
+
 
 @dataclass(frozen=True)
 class Review:
@@ -23,10 +25,13 @@ class Review:
     """Something has to be done about it."""
 
 
-def sign_off(sql: Sql, which: Filter, review: Review, *, now: datetime, actor: str) -> int:
+def sign_off(
+    sql: Sql, which: Filter, review: Review, *, now: datetime, actor: str, **who: Any
+) -> int:
     """Store a review of the events that match, in the caller's transaction; return its id.
 
-    The event that tells of it holds no word that somebody has typed.
+    The event that tells of it holds no word that somebody has typed; `who` is what it says of a
+    session, where there is one.
     """
     events = count_events(sql, which)
     stored = insert(AuditReview).values(
@@ -50,6 +55,7 @@ def sign_off(sql: Sql, which: Filter, review: Review, *, now: datetime, actor: s
         events=events,
         follow_up=review.follow_up,
         by=which.named(),
+        **who,
     )
     return review_id
 
@@ -57,5 +63,9 @@ def sign_off(sql: Sql, which: Filter, review: Review, *, now: datetime, actor: s
 def list_reviews(sql: Sql, limit: int) -> list[dict[str, Any]]:
     """Return the newest reviews."""
     newest = select(AuditReview).order_by(AuditReview.id.desc()).limit(limit)
-    names = [column.name for column in AuditReview.__table__.columns]
-    return [{name: getattr(row, name) for name in names} for row in sql.scalars(newest)]
+    return [as_shown(row) for row in sql.scalars(newest)]
+
+
+def as_shown(row: AuditReview) -> dict[str, Any]:
+    """Return what a review says."""
+    return {column.name: getattr(row, column.name) for column in AuditReview.__table__.columns}

@@ -211,6 +211,15 @@ MATRIX: dict[tuple[str, str], Row] = {
         401, REVIEWERS, body=lambda _: {"reason": "Left"}),
     ("POST", "/api/accounts/<id:user_id>/enable/"): Row(
         401, REVIEWERS, body=lambda _: {"reason": "Back"}),
+    # The audit trail: for administrators alone, who are its privacy officers here.
+    ("GET", "/api/ops/audit/events/"): Row(
+        401, REVIEWERS,
+        query=lambda _: {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}),
+    ("GET", "/api/ops/audit/reviews/"): Row(401, REVIEWERS),
+    ("POST", "/api/ops/audit/reviews/"): Row(
+        401, (403, 403, 403, 403, 201, 403),
+        body=lambda _: {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z",
+                        "findings": "Nothing"}),
     # Operations: for operators alone.
     ("GET", "/api/ops/numbers/"): Row(401, OPERATORS),
     ("GET", "/api/ops/sessions/"): Row(401, OPERATORS),

@@ -80,6 +80,8 @@ LIVE_BODIES: dict[str, Callable[[Live], dict[str, Any]]] = {
         "unit_id": live["unit_id"]},
     "change_account": lambda live: {"name": "Changed", "user_type": "nurse",
                                     "unit_id": live["unit_id"]},
+    "sign_trail_review": lambda _: {"since": "2026-01-01T00:00:00Z",
+                                    "until": "2026-02-01T00:00:00Z"},
     "book_appointment": _appointment,
     "move_appointment": lambda _: _tomorrow(),
 }  # fmt: skip
