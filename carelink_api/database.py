@@ -10,16 +10,14 @@ import structlog
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     DateTime,
     Engine,
     MetaData,
-    String,
     any_,
     create_engine,
     event,
-    literal,
+    func,
     text,
 )
 from sqlalchemy.engine import Connection, Dialect
@@ -276,7 +274,12 @@ class Database(SQLAlchemy):
 
 
 def one_of(sql: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
-    """Express that a text column is one of very many values, without a parameter for each."""
+    """Express that a text column is one of very many ids, without a parameter for each.
+
+    As one text, since the driver writes an array a value at a time. No id holds a comma; the
+    parts of what holds one are nobody's.
+    """
     if sql.get_bind().dialect.name == "postgresql":
-        return cast(ColumnElement[bool], column == any_(literal(values, ARRAY(String))))
+        among = func.string_to_array(",".join(values), ",")
+        return cast(ColumnElement[bool], column == any_(among))
     return cast(ColumnElement[bool], column.in_(values))

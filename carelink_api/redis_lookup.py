@@ -105,8 +105,11 @@ def _answer(connection: Any) -> Any:
 
 
 def _set_new(entry: NewEntry) -> bytes:
-    parts = (b"SET", entry[0].encode(), entry[1].encode(), b"EXAT", b"%d" % entry[2], b"NX")
-    return b"*6\r\n" + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+    """Write `SET key value EXAT until NX`."""
+    key, value, until = entry[0].encode(), entry[1].encode(), b"%d" % entry[2]
+    return (
+        b"*6\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$4\r\nEXAT\r\n$%d\r\n%b\r\n$2\r\nNX\r\n"
+    ) % (len(key), key, len(value), value, len(until), until)
 
 
 def _packed(command: Sequence[str]) -> bytes:

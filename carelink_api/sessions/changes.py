@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, Table, func, select, update
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.orm import Session as Sql
 
@@ -20,17 +21,19 @@ ChangeRow = Row[str, datetime | None, str | None, int | None, datetime]
 CounterRow = Row[int, datetime | None, int]
 _Query = Select[str, datetime | None, str | None, int | None, datetime]
 _STREAMED = 1000
+_COUNTER = cast(Table, ChangeCounter.__table__)
+_TAKE_NUMBER = (
+    update(_COUNTER)
+    .where(_COUNTER.c.id == 1)
+    .values(value=_COUNTER.c.value + 1)
+    .returning(_COUNTER.c.value)
+)
 
 
 def take_change_number(sql: Sql) -> int:
     """Take the next number. Do it before any session row is locked: its lock orders commits."""
-    taken = sql.execute(
-        update(ChangeCounter)
-        .where(ChangeCounter.id == 1)
-        .values(value=ChangeCounter.value + 1)
-        .returning(ChangeCounter.value)
-    )
-    return taken.scalar_one()
+    number: int = sql.connection().execute(_TAKE_NUMBER).scalar_one()
+    return number
 
 
 def refuse_logins_before(sql: Sql, moment: datetime) -> None:

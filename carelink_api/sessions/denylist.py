@@ -11,9 +11,8 @@ hold no name, e-mail address or token.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
 import structlog
 from redis.exceptions import AskError, InvalidResponse, TryAgainError
@@ -37,8 +36,7 @@ class DenylistUnavailable(Exception):
     """Redis does not answer this question now."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing to refuse: a whole session, or with `jti` one token of it."""
 
     sid: str

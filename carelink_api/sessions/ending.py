@@ -11,7 +11,7 @@ from ..audit.events import Event, Outcome
 from ..audit.record import record_each
 from .changes import take_change_number
 from .denylist import Entry
-from .models import Session
+from .models import SESSIONS, Session
 from .reasons import EndReason
 from .runtime import Runtime, runtime
 
@@ -41,13 +41,11 @@ def end_sessions(
     Takes the change number before it locks a session row, so that numbers commit in order.
     """
     number = take_change_number(sql)
-    ended = sql.execute(
-        update(Session)
-        .where(*which, Session.ended_at.is_(None))
-        .values(ended_at=now, end_reason=reason, refuse_from=now, change_number=number)
-        .returning(Session.id, Session.latest_expires_at)
-        .execution_options(synchronize_session=False)
-    ).all()
+    end = update(SESSIONS).where(*which, SESSIONS.c.ended_at.is_(None))
+    ended = sql.connection().execute(
+        end.values(ended_at=now, end_reason=reason, refuse_from=now, change_number=number)
+        .returning(SESSIONS.c.id, SESSIONS.c.latest_expires_at)
+    ).all()  # fmt: skip
     if ended:
         record_each(
             sql,
@@ -61,7 +59,7 @@ def end_sessions(
             jti=jti,
             **detail,
         )
-    return [Entry(row.id, reason, now, row.latest_expires_at) for row in ended]
+    return [Entry(sid, reason, now, until) for sid, until in ended]
 
 
 def publish(entries: Sequence[Entry]) -> bool:

@@ -1,6 +1,7 @@
 """Tables of the core. A session row is the truth about one login; see `docs/design.md`."""
 
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import (
     JSON,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    Table,
     false,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -79,6 +81,10 @@ class Session(Base):
     """Taken from `ChangeCounter` whenever `refuse_from` changes: what the pulse reads by."""
 
     user: Mapped[User] = relationship(lazy="raise")
+
+
+SESSIONS = cast(Table, Session.__table__)
+"""The same as a plain table: for statements on many rows, of which no objects are made."""
 
 
 def live_at(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -21,7 +21,10 @@ _RECORD = SID_LENGTH + len(FILLER)
 _FIRST_8_OF_18 = Struct(">Q10x")
 _FANOUT = 4
 """So many runs of about one length become one: few to look through, and none is merged often."""
-_STEP = 500
+_AT_MOST = 16
+"""No more runs are merged at once: of a thousand each step would hold the interpreter for long."""
+_STEP = 2000
+"""Sessions in a step, at most, of all runs together."""
 Run: TypeAlias = "array[int]"
 
 
@@ -70,9 +73,7 @@ class PackedSids:
 
         One caller at a time, who may also stop half-way: then nothing has changed.
         """
-        while runs := self._runs if whole else self._crowded():
-            if len(runs) < 2:
-                return
+        while len(runs := self._shortest() if whole else self._crowded()) > 1:
             merged: Run = array("Q")
             for part in _in_order(runs):
                 merged.extend(part)
@@ -81,18 +82,21 @@ class PackedSids:
             with self._changing:
                 self._runs = (*(run for run in self._runs if id(run) not in gone), merged)
 
+    def _shortest(self) -> Sequence[Run]:
+        return sorted(self._runs, key=len)[:_AT_MOST]
+
     def _crowded(self) -> Sequence[Run]:
         by_size: dict[int, list[Run]] = defaultdict(list)
         for run in self._runs:
             by_size[len(run).bit_length() // 2].append(run)
-        return next((runs for runs in by_size.values() if len(runs) >= _FANOUT), ())
+        return next((runs[:_AT_MOST] for runs in by_size.values() if len(runs) >= _FANOUT), ())
 
 
 def _in_order(runs: Sequence[Run]) -> Iterator[Collection[int]]:
-    """Yield what the runs hold, in order, each once, a few hundred of each run at a time."""
-    starts = [0] * len(runs)
+    """Yield what the runs hold, in order, each once, some hundred of each run at a time."""
+    starts, step = [0] * len(runs), _STEP // len(runs)
     while some := [(at, run) for at, run in enumerate(runs) if starts[at] < len(run)]:
-        upto = min(run[min(starts[at] + _STEP, len(run)) - 1] for at, run in some)
+        upto = min(run[min(starts[at] + step, len(run)) - 1] for at, run in some)
         part: list[int] = []
         for at, run in some:
             end = bisect_right(run, upto, starts[at])

@@ -20,10 +20,14 @@ from ..errors import Unavailable
 from .addresses import Network, is_personal, is_within
 from .changes import refuse_logins_before
 from .denylist import Entry
-from .ending import MAX_BATCH, end_sessions, publish_by
+from .ending import end_sessions, publish_by
 from .models import Session, live_at
 from .reasons import EndReason
 from .runtime import runtime
+
+BATCH = 500
+"""Sessions in one short transaction: every log-out waits for it, some 15 ms."""
+_BATCHES_A_LOOK = 10
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def revoke(
     actor: str,
     last: str | None = None,
     enough: Callable[[], bool] = _never,
-    batch_size: int = MAX_BATCH,
+    batch_size: int = BATCH,
     **detail: Any,
 ) -> Iterator[Batch]:
     """End the selected sessions, yielding after each batch, until all have ended or `enough` says.
@@ -147,7 +151,7 @@ def demand_agreed_clock(sql: Sql) -> None:
 
 class _Batches:
     """Which sessions to end next: in the order of users, and again from the first one until none
-    is left, since people log in meanwhile.
+    is left, since people log in meanwhile. Looked up for several batches at once.
     """
 
     def __init__(
@@ -159,9 +163,15 @@ class _Batches:
         self._last = last
         self._size = size
         self._passed: tuple[int, str] | None = None
+        self._found: Sequence[str] = ()
 
     def next(self) -> Sequence[str]:
         """Return up to a batch of them, none locked; empty when all have ended."""
+        found = self._found or self._look()
+        self._found = found[self._size :]
+        return found[: self._size]
+
+    def _look(self) -> Sequence[str]:
         found = self._page()
         if not found and self._passed is not None:
             self._passed = None
@@ -177,15 +187,15 @@ class _Batches:
         order = (Session.user_id, Session.id)
         from_user = self._passed and self._passed[0]
         chosen = selected(self._selection, self._now, from_user=from_user)
-        page = select(*order).where(*chosen).order_by(*order).limit(self._size)
+        page = select(*order).where(*chosen).order_by(*order).limit(_BATCHES_A_LOOK * self._size)
         if self._passed is not None:
             page = page.where(tuple_(*order) > tuple_(*map(literal, self._passed)))
         if self._last is not None:
             page = page.where(Session.id != self._last)
-        rows = self._sql.execute(page).all()
+        rows = self._sql.connection().execute(page).all()
         if rows:
             self._passed = rows[-1].user_id, rows[-1].id
-        return [row.id for row in rows]
+        return [sid for _, sid in rows]
 
 
 class _Publishing:

@@ -6,9 +6,9 @@ They are built once and run on the connection: a refresh spends its time here.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session as Sql
 
@@ -18,7 +18,7 @@ from ..audit.stored import EVENTS
 from ..config import Settings
 from ..database import from_epoch, write_lock
 from .lifetimes import idle_deadline
-from .models import Session
+from .models import SESSIONS, Session
 from .rotation import Lineage
 
 
@@ -68,9 +68,8 @@ _LOAD = (
     .outerjoin(Unit, User.unit_id == Unit.id)
     .where(Session.id == bindparam("sid"))
 )  # fmt: skip
-_SESSIONS = cast(Table, Session.__table__)
 _SWAP = (
-    update(_SESSIONS)
+    update(SESSIONS)
     .where(
         Session.id == bindparam("which"),
         Session.generation == bindparam("expected"),
@@ -91,7 +90,7 @@ _ROTATED = (
     "generation", "refresh_jti", "refresh_issued_at", "predecessor_retired_at", "retired",
     "late_reissues",
 )  # fmt: skip
-_ROTATION = {name: bindparam(f"new_{name}", type_=_SESSIONS.c[name].type) for name in _ROTATED}
+_ROTATION = {name: bindparam(f"new_{name}", type_=SESSIONS.c[name].type) for name in _ROTATED}
 _ROTATE_AND_TELL = inserted_with(_SWAP.values(_ROTATION).cte("swapped")).execution_options(
     preserve_rowcount=True
 )

@@ -32,3 +32,4 @@ def gather(connection: psycopg.Connection, sessions: int) -> None:
         connection.execute(_USERS, {"users": users})
         connection.execute(_SESSIONS, {"users": users, "sessions": sessions, "profile": PROFILE})
     connection.execute("VACUUM ANALYZE users, sessions")
+    connection.execute("CHECKPOINT")  # with used log files at hand, as where it runs for long

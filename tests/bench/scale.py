@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -28,14 +29,20 @@ from carelink_api.sessions.pulse import Pulse
 from tests.auth_helper import Auth
 from tests.bench.__main__ import environment, settings_for
 from tests.bench.crowd import gather
-from tests.bench.probing import Probe, Seen, Stalls, watching
+from tests.bench.probing import Probe, Stalls, watching
 from tests.conftest import close, migrate
 from tests.servers import ROOT, ApiServer, PostgresServer, ValkeyServer
 
 PROBES = 8
-QUIET_SECONDS = 8.0
+SPARE = 400
+QUIET_SECONDS = 20.0
 MIB = 1024 * 1024
-_POSTGRES = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
+_POSTGRES = {
+    "shared_buffers": "2GB",
+    "max_wal_size": "6GB",
+    "min_wal_size": "3GB",
+    "checkpoint_timeout": "15min",
+}
 
 
 def main() -> None:
@@ -62,12 +69,17 @@ def measured(size: int, *, housekeeper: bool) -> dict[str, str]:
         with psycopg.connect(host=str(postgres.folder), user="postgres", dbname="scale",
                              autocommit=True) as connection:  # fmt: skip
             gather(connection, size)
-        pairs = _log_in_somebody(database, valkey)
+        pairs, spare = _log_in_somebody(database, valkey)
         env = environment(database, valkey.url)
-        with ApiServer(env) as server, _keeping_house(env, housekeeper):
-            with Probe(server.port, pairs) as probe:
-                figures = _told(_revoke(size, server, valkey, postgres, probe, env))
-            figures |= _told(_denylist(valkey, env))
+        with (
+            ApiServer(env, workers=1) as one,
+            ApiServer(env, workers=1) as other,  # by itself: two of one server share nothing evenly
+            _keeping_house(env, housekeeper),
+            Probe([one.port, other.port], pairs, spare) as probe,
+        ):
+            parts = _Parts([one, other], valkey, postgres)
+            figures = _told(_revoke(size, parts, probe, env))
+            figures |= _told(_denylist(valkey, probe, env))
         return figures | _told(_learning(database))
 
 
@@ -77,42 +89,52 @@ def _told(figures: dict[str, str]) -> dict[str, str]:
     return figures
 
 
-def _log_in_somebody(database: str, valkey: ValkeyServer) -> list[dict[str, str]]:
-    app = create_app(
-        Settings(**settings_for(database, valkey.url), log_level="error"), background=False
-    )
+@dataclass(frozen=True)
+class _Parts:
+    """What takes part, and what each has used."""
+
+    servers: Sequence[ApiServer]
+    valkey: ValkeyServer
+    postgres: PostgresServer
+
+    def workers(self) -> list[int]:
+        return [pid for server in self.servers for pid in server.worker_pids()]
+
+
+def _log_in_somebody(
+    database: str, valkey: ValkeyServer
+) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return the tokens of who asks and refreshes, and of sessions that log out."""
+    of_one = {"max_sessions_per_user": 2 * SPARE, "log_level": "error"}
+    app = create_app(Settings(**settings_for(database, valkey.url) | of_one), background=False)
     try:
         auth = Auth(app)
         for i in range(PROBES):
             auth.create_user(f"doctor{i}@scale.example", "doctor")
-        return [auth.tokens(f"doctor{i}@scale.example") for i in range(PROBES)]
+        auth.create_user("many@scale.example", "doctor")
+        spare = [auth.tokens("many@scale.example") for _ in range(SPARE)]
+        return [auth.tokens(f"doctor{i}@scale.example") for i in range(PROBES)], spare
     finally:
         close(app)
 
 
-def _revoke(
-    size: int,
-    server: ApiServer,
-    valkey: ValkeyServer,
-    postgres: PostgresServer,
-    probe: Probe,
-    env: Mapping[str, str],
-) -> dict[str, str]:
-    time.sleep(QUIET_SECONDS / 4)  # every worker has begun
+def _revoke(size: int, parts: _Parts, probe: Probe, env: Mapping[str, str]) -> dict[str, str]:
+    time.sleep(QUIET_SECONDS / 8)  # every worker has begun
     probe.take()
-    time.sleep(QUIET_SECONDS)
-    before = _memory(server, valkey, postgres)
+    with watching(parts.valkey):  # as below
+        time.sleep(QUIET_SECONDS)
+    before = _memory(parts)
     normal = probe.take()
-    busy = _busy(server, valkey, postgres)
+    busy = _busy(parts)
     command = ("sessions", "revoke", "--user-type", "nurse", "--reason", "a test", "--yes")
-    with watching(valkey) as stalls:
+    with watching(parts.valkey) as stalls:
         answer, _ = _flask(env, *command)
     meanwhile = probe.take()
     spent = [after - before for before, after in
-             zip(busy, _busy(server, valkey, postgres), strict=True)]  # fmt: skip
+             zip(busy, _busy(parts), strict=True)]  # fmt: skip
     assert answer["ended"] == size, answer
     time.sleep(2)  # the workers' last look, and what they tidy
-    after = _memory(server, valkey, postgres)
+    after = _memory(parts)
     statuses = normal.statuses + meanwhile.statuses
     assert set(statuses) == {200}, statuses
     return {
@@ -121,9 +143,8 @@ def _revoke(
         "CPU µs each: PostgreSQL, command, Valkey, workers": ", ".join(
             f"{seconds / size * 1e6:.0f}" for seconds in spent
         ),
-        "others' me, p50 / p99 ms, before": _me(normal),
-        "meanwhile": _me(meanwhile),
-        "others' refresh, before | meanwhile": f"{_refresh(normal)} | {_refresh(meanwhile)}",
+        "others, before: me | refresh | log-out, p50 / p99 ms": normal.describe(),
+        "others, meanwhile": meanwhile.describe(),
         "longest wait for Redis, ms": _stalled(stalls),
         "each worker, MiB before > after": ", ".join(
             f"{b:.0f} > {a:.0f}" for b, a in zip(before["workers"], after["workers"], strict=True)
@@ -134,13 +155,18 @@ def _revoke(
     }
 
 
-def _denylist(valkey: ValkeyServer, env: Mapping[str, str]) -> dict[str, str]:
+def _denylist(valkey: ValkeyServer, probe: Probe, env: Mapping[str, str]) -> dict[str, str]:
     figures = {}
     for words in (("status",), ("flush", "--yes"), ("reload",)):
         with watching(valkey) as stalls:
             _, seconds = _flask(env, "denylist", *words)
         figures[f"denylist {words[0]}, s (Redis waited, ms)"] = (
             f"{seconds:.1f} ({_stalled(stalls)})"
+        )
+        seen = probe.take()
+        assert set(seen.statuses) == {200}, seen.statuses
+        figures[f"others, during {words[0]}"] = (
+            f"{seen.describe()}; longest {seen.longest():.0f} ms"
         )
     return figures
 
@@ -164,14 +190,14 @@ def _learning(database: str) -> dict[str, str]:
         }
 
 
-def _busy(server: ApiServer, valkey: ValkeyServer, postgres: PostgresServer) -> list[float]:
+def _busy(parts: _Parts) -> list[float]:
     """Return how many seconds of processor each part has used so far, ended children included."""
     command = resource.getrusage(resource.RUSAGE_CHILDREN)
     return [
-        _processor(postgres.pid),
+        _processor(parts.postgres.pid),
         command.ru_utime + command.ru_stime,
-        _processor(valkey.pid),
-        sum(_processor(pid) for pid in server.worker_pids()),
+        _processor(parts.valkey.pid),
+        sum(_processor(pid) for pid in parts.workers()),
     ]
 
 
@@ -181,15 +207,14 @@ def _processor(pid: int) -> float:
     return sum(parent.cpu_times()[:4]) + sum(alive)
 
 
-def _memory(
-    server: ApiServer, valkey: ValkeyServer, postgres: PostgresServer
-) -> dict[str, list[float]]:
-    with valkey.client() as client:
+def _memory(parts: _Parts) -> dict[str, list[float]]:
+    postgres = parts.postgres
+    with parts.valkey.client() as client:
         used = client.info("memory")["used_memory"]
     with psycopg.connect(host=str(postgres.folder), user="postgres", dbname="scale") as connection:
         row = connection.execute("SELECT pg_database_size('scale')").fetchone()
     assert row is not None
-    workers = [psutil.Process(pid).memory_full_info().uss / MIB for pid in server.worker_pids()]
+    workers = [psutil.Process(pid).memory_full_info().uss / MIB for pid in parts.workers()]
     return {"workers": workers, "valkey": [used / MIB], "sql": [_shared(postgres)],
             "tables": [row[0] / MIB]}  # fmt: skip
 
@@ -229,14 +254,6 @@ def _flask(env: Mapping[str, str], *words: str) -> tuple[Any, float]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout), time.perf_counter() - begun
-
-
-def _me(seen: Seen) -> str:
-    return seen.describe().split(" | ")[0]
-
-
-def _refresh(seen: Seen) -> str:
-    return seen.describe().split(" | ")[1]
 
 
 def _stalled(stalls: Stalls) -> str:

@@ -3,6 +3,7 @@
 import random
 import sys
 import threading
+import tracemalloc
 
 import pytest
 
@@ -46,6 +47,21 @@ def test_tidying_leaves_few_runs_and_makes_small_steps() -> None:
     assert len(packed._runs) <= 3 * 4
     assert tidy(packed, whole=True) >= len(packed) // (4 * 500)
     assert len(packed._runs) == 1
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_of_very_many_runs_each_step_of_tidying_takes_a_few_only(whole: bool) -> None:
+    packed, chance = PackedSids(), random.Random(7)
+    for _ in range(200):
+        packed.add([chance.getrandbits(64) for _ in range(1000)])
+    tracemalloc.start()
+    try:
+        tidy(packed, whole=whole)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(packed) == 200_000
+    assert most < 2 * 9.5 * len(packed)  # the runs, the merged one, and no crowd of single numbers
 
 
 def test_a_million_take_little_more_than_8_bytes_each() -> None:

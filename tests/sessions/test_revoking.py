@@ -14,10 +14,9 @@ from carelink_api.audit.events import Event
 from carelink_api.database import writing
 from carelink_api.extensions import db
 from carelink_api.sessions.changes import take_change_number
-from carelink_api.sessions.ending import MAX_BATCH
 from carelink_api.sessions.models import ChangeCounter, Session
 from carelink_api.sessions.reasons import EndReason
-from carelink_api.sessions.revoking import Batch, Selection, count_selected, revoke
+from carelink_api.sessions.revoking import BATCH, Batch, Selection, count_selected, revoke
 from carelink_api.sessions.starting import Device, start_session
 from carelink_api.shifts.rules import Duty
 from tests.auth_helper import Auth
@@ -34,16 +33,16 @@ def revoke_all(app: Flask, selection: Selection = EVERYONE) -> list[Batch]:
         return list(done)
 
 
-def test_operations_revoke_in_batches_of_at_most_a_thousand(
+def test_operations_revoke_in_batches_of_at_most_five_hundred(
     app: Flask, make_app: MakeApp, sql: Sql, user_id: int
 ) -> None:
     elsewhere = parts(make_app()).pulse
     assert elsewhere.beat()
-    sids = insert_sessions(sql, user_id, 2500, clock.now())
-    assert revoke_all(app) == [Batch(1000, True), Batch(1000, True), Batch(500, True)]
-    assert MAX_BATCH == 1000
+    sids = insert_sessions(sql, user_id, 1200, clock.now())
+    assert revoke_all(app) == [Batch(500, True), Batch(500, True), Batch(200, True)]
+    assert BATCH == 500
     numbers = Counter(sql.scalars(select(Session.change_number)))
-    assert sorted(numbers.items()) == [(1, 1000), (2, 1000), (3, 500)]
+    assert sorted(numbers.items()) == [(1, 500), (2, 500), (3, 200)]
     assert Counter(one.sid for one in events(sql, *sids)) == dict.fromkeys(sids, 1)
     assert elsewhere.beat()
     assert {elsewhere.find(sid, clock.now()) for sid in sids} == {"revoked"}
@@ -51,13 +50,30 @@ def test_operations_revoke_in_batches_of_at_most_a_thousand(
 
 
 def test_between_two_batches_nothing_is_locked(app: Flask, sql: Sql, user_id: int) -> None:
-    insert_sessions(sql, user_id, MAX_BATCH + 1, clock.now())
+    insert_sessions(sql, user_id, BATCH + 1, clock.now())
     with app.app_context():
         going_on = revoke(db.session(), EVERYONE, "a test", now=clock.now(), actor="cli")
-        assert next(going_on).ended == MAX_BATCH
+        assert next(going_on).ended == BATCH
         with writing(sql):
             assert take_change_number(sql) == 2
         assert [batch.ended for batch in going_on] == [1]
+
+
+def test_who_is_ended_by_somebody_else_between_look_and_batch_is_ended_once(
+    app: Flask, sql: Sql, user_id: int
+) -> None:
+    """Several batches are looked up at once; meanwhile one of them is gone."""
+    sids = insert_sessions(sql, user_id, 6, clock.now())
+    with app.app_context():
+        going_on = revoke(
+            db.session(), EVERYONE, "a test", now=clock.now(), actor="cli", batch_size=2
+        )
+        done = [next(going_on).ended]
+        left = sql.scalars(select(Session.id).where(Session.ended_at.is_(None))).all()
+        end_elsewhere(sql, left, clock.now())
+        done += [batch.ended for batch in going_on]
+    assert sum(done) == 6 - len(left) > 0
+    assert Counter(one.sid for one in events(sql, *sids)) == dict.fromkeys(sids, 1)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
@@ -128,7 +144,7 @@ def test_each_batch_ends_when_it_does_and_not_when_the_first_one_did(
 
 
 def test_what_was_interrupted_can_be_taken_up_again(app: Flask, sql: Sql, user_id: int) -> None:
-    insert_sessions(sql, user_id, MAX_BATCH + 7, clock.now())
+    insert_sessions(sql, user_id, BATCH + 7, clock.now())
     with app.app_context():
         begun = revoke(db.session(), EVERYONE, "a test", now=clock.now(), actor="cli")
         next(begun)
