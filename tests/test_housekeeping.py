@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session as Sql
 from structlog.testing import capture_logs
 
 from carelink_api import clock
-from carelink_api.audit.models import AuditEvent
+from carelink_api.audit.models import AuditBlock, AuditEvent
 from carelink_api.database import writing
 from carelink_api.extensions import db, settings
 from carelink_api.housekeeping.keeper import Chores, Housekeeper
@@ -425,6 +425,25 @@ def test_while_its_clock_and_the_database_s_are_apart_nothing_ends_by_time(
     done = tidy(keeper)
     assert (done.expired, done.clock_off) == (1, None)
     assert [ending(sql, sid)[1] for sid in (over, alive)] == [True, False]
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR])
+def test_two_housekeepers_whose_clocks_are_apart_take_turns_by_the_database_s(
+    ahead: timedelta, app: Flask, keeper: Housekeeper, sql: Sql
+) -> None:
+    other, now = Housekeeper(parts(app)), clock.now()
+    verified_just_now(sql)
+    write_event(sql)
+    with clock_that_stays():
+        with time_machine.travel(now + ahead):
+            assert tidy(keeper).sealed == 1
+        write_event(sql)
+        assert tidy(other).sealed == 0  # it is not its turn: a moment ago the first has sealed
+    sealed_at = sql.scalars(select(AuditBlock.sealed_at)).one()
+    assert abs(sealed_at - now) < MINUTE
+    sql.rollback()
+    assert Chore.SEAL not in late(sql, clock.now())
 
 
 @POSTGRESQL

@@ -62,6 +62,7 @@ class Notary:
         file: str = "",
         tell: Callable[[str], None] = click.echo,
     ) -> None:
+        self._keys = keys
         self._key = keys.current
         self._every = every
         self._file = Path(file) if file else None
@@ -75,19 +76,29 @@ class Notary:
     def round(self, sql: Sql, now: datetime) -> bool:
         """Sign if it is due and something was sealed, and publish; return whether it signed."""
         made = False
-        if self._next_at is None or now >= self._next_at:
+        due = self._next_at
+        if due is None or not due - self._every <= now < due:  # or the clock was put back
             made = self._sign(sql, now)
             self._next_at = now + self._every
         self._publish(sql)
         return made
 
     def _sign(self, sql: Sql, now: datetime) -> bool:
-        newest = select(AuditBlock.number, AuditBlock.first_seq, AuditBlock.size, AuditBlock.head)
+        newest = select(
+            AuditBlock.number,
+            AuditBlock.first_seq,
+            AuditBlock.size,
+            AuditBlock.head,
+            AuditBlock.key_id,
+            AuditBlock.seal,
+        )
         with writing(sql):
             block = sql.execute(newest.order_by(AuditBlock.number.desc()).limit(1)).one_or_none()
             last = newest_checkpoint(sql)
             if block is None or (last is not None and last.block >= block.number):
                 return False
+            if not self._keys.have_sealed(block.key_id, block.head, block.seal):
+                return False  # to sign it would be to vouch for whoever has
             seq = block.first_seq + block.size - 1
             told = Statement(GROWN, block.number, seq, block.head, now, self._key.id)
             store(sql, told, self._key.sign(told))

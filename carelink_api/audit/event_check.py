@@ -89,6 +89,8 @@ class EventCheck:
             purge = Purge(*told)
             key = self._keys.known.get(purge.key_id)
             try:
+                if key is None and block.key_id in self._keys.known:
+                    raise ValueError("older than its block's key")
                 if key is not None and not key.has_vouched(purge, seal):
                     raise ValueError("not sealed by this key")
                 kept |= purge.kept()  # a lost key's are held against the root alone

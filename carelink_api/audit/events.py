@@ -89,6 +89,8 @@ class Event(StrEnum):
 
     AUDIT_EXPORTED = "audit:exported"
     AUDIT_VERIFIED = "audit:verified"
+    AUDIT_ADOPTED = "audit:adopted"
+    """The present key vouches for blocks that a key which is not here has sealed."""
     AUDIT_REVIEWED = "audit:reviewed"
     """Somebody has signed off that the trail was looked at."""
     AUDIT_UNGUARDED = "audit:unguarded"

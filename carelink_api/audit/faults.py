@@ -18,6 +18,7 @@ class Fault(StrEnum):
     BLOCK_ALTERED = "block_altered"
     REWRITTEN = "rewritten"
     UNKNOWN_KEY = "unknown_key"
+    UNADOPTED = "unadopted"
     FORKED = "forked"
     CUT = "cut"
     CHECKPOINT_FORGED = "checkpoint_forged"
@@ -37,6 +38,8 @@ MEANING: dict[Fault, str] = {
     Fault.BLOCK_ALTERED: "A block does not fit its own hash, or its events.",
     Fault.REWRITTEN: "A block was written by somebody without the key.",
     Fault.UNKNOWN_KEY: "The newest blocks were sealed by a key that is not here.",
+    Fault.UNADOPTED: "The first blocks were sealed by keys that are not here, and nothing that is"
+    " signed vouches for them.",
     Fault.FORKED: "The chain is another one than a checkpoint tells of.",
     Fault.CUT: "The trail ends before a checkpoint: it was cut, or an old backup was restored.",
     Fault.CHECKPOINT_FORGED: "A checkpoint's signature is not good.",

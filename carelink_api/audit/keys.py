@@ -91,10 +91,15 @@ class AuditKeys:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Read the files that the settings name. Raises UnsafeSettings."""
-        secrets = [each.encode() for each in settings.jwt_secrets if each]
+        """Read the files that the settings name. Raises UnsafeSettings.
+
+        Where the key has a file, none is derived from a secret that every worker has, not even to
+        check with: such a secret would rewrite the trail (an old one may stand in a file).
+        """
         if settings.audit_key_file:
-            secrets.insert(0, _kept_in("AUDIT_KEY_FILE", settings.audit_key_file))
+            secrets = [_kept_in("AUDIT_KEY_FILE", settings.audit_key_file)]
+        else:
+            secrets = [each.encode() for each in settings.jwt_secrets if each]
         for path in settings.audit_old_key_files:
             secrets.append(_kept_in("AUDIT_OLD_KEY_FILES", path))
         keys = [AuditKey(secret) for secret in secrets]

@@ -7,6 +7,7 @@ removed. What does not verify is not removed: it would be the proof.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -85,12 +86,14 @@ class Pruner:
         return Pruned(self._thinner.thin(sql, *due, now), more=True)
 
     def _due(self, sql: Sql, now: datetime) -> Sequence[Row[Any]]:
-        """Return the oldest blocks that are due; never the newest of all: the chain goes on."""
-        query = select(BLOCKS).where(
-            BLOCKS.c.sealed_at < now - self._retention,
-            BLOCKS.c.number < select(func.max(AuditBlock.number)).scalar_subquery(),
-        )
-        return sql.execute(query.order_by(BLOCKS.c.number).limit(BLOCKS_AT_ONCE)).all()
+        """Return the oldest blocks that are due; never the newest of all: the chain goes on.
+
+        None behind one that is not due, whatever time it bears: no hole is made into the chain.
+        """
+        newest = select(func.max(AuditBlock.number)).scalar_subquery()
+        query = select(BLOCKS).where(BLOCKS.c.number < newest).order_by(BLOCKS.c.number)
+        oldest = sql.execute(query.limit(BLOCKS_AT_ONCE)).all()
+        return list(takewhile(lambda row: row.sealed_at < now - self._retention, oldest))
 
     def _are_whole(self, sql: Sql, blocks: Sequence[Row[Any]]) -> bool:
         verifier = Verifier(sql, self._keys, lambda _: None)

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as Sql
 
 from ..database import writing
 from . import chain
-from .chain import BLOCK_EVENTS, Block, Range
+from .chain import BLOCK_EVENTS, Block, Range, Statement
+from .checkpoints import store
 from .keys import AuditKeys
 from .models import AuditBlock, AuditGap
 from .stored import BLOCKS, EVENTS, EventRow, digests_of
@@ -57,7 +58,8 @@ class Sealer:
         rows = _unsealed(sql, open_)
         if not rows:
             return 0
-        if last and not self._keys.have_sealed(last.key_id, last.head, last.seal):
+        ours = last is None or self._keys.have_sealed(last.key_id, last.head, last.seal)
+        if last and not ours:
             log.error("audit_sealed_by_others", number=last.number, key_id=last.key_id)
         digests = [each or bytes(32) for each in digests_of(sql, rows)]
         sql.rollback()
@@ -76,6 +78,8 @@ class Sealer:
         try:
             with writing(sql):
                 self._store(sql, block)
+                if last and ours and last.key_id != self._key.id:
+                    adopt(sql, self._keys, last, now)
                 _remember_gaps(sql, chain.without(open_, ids))
         except IntegrityError:
             log.info("audit_block_taken", number=block.number)
@@ -87,6 +91,21 @@ class Sealer:
         stored = {name: getattr(block, name) for name in Block.__dataclass_fields__}
         stored |= {"head": head, "seal": chain.seal(self._key.mac, head)}
         sql.execute(insert(BLOCKS), stored)
+
+
+def adopt(sql: Sql, keys: AuditKeys, last: AuditBlock, now: datetime) -> None:
+    """Vouch by the present key for all up to a block that another one has sealed; no commit."""
+    seq = last.first_seq + last.size - 1
+    told = Statement(chain.GROWN, last.number, seq, last.head, now, keys.current.id)
+    store(sql, told, keys.current.sign(told))
+
+
+def last_of_others(sql: Sql, keys: AuditKeys) -> AuditBlock | None:
+    """Return the last of the first blocks that no key of ours has sealed; None: there is none."""
+    ours = select(func.min(AuditBlock.number)).where(AuditBlock.key_id.in_(list(keys.known)))
+    first = sql.scalar(ours)
+    others = select(AuditBlock).order_by(AuditBlock.number.desc()).limit(1)
+    return sql.scalar(others if first is None else others.where(AuditBlock.number < first))
 
 
 def open_ranges(sql: Sql) -> list[Range]:

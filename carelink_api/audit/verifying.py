@@ -55,6 +55,8 @@ class Verifier:
         self._sealed: list[Range] = []
         self._key_ids: set[str] = set()
         self._unvouched: Found | None = None
+        self._last_unknown: int | None = None
+        """The last block that was sealed before the keys that are here."""
         self._vouched = False
         """Whether a key of ours has sealed a block so far."""
 
@@ -74,6 +76,7 @@ class Verifier:
         told = [each.statement for each in [*statements, *published]]
         self._wanted = {each.block for each in [*told, *self._remembered]}
         yield from self._follow()
+        self._look_for_adoption([*statements, *published])
         self._compare(statements, "in the database")
         self._compare(published, "outside")
         for each in self._remembered:
@@ -181,6 +184,8 @@ class Verifier:
         elif key.has_sealed(row.head, row.seal):
             if self._unvouched and self._vouched:  # keys are lost from the oldest on
                 self._fault(replace(self._unvouched, fault=Fault.REWRITTEN))
+            if self._unvouched and not self._vouched:
+                self._last_unknown = block.number - 1
             self._unvouched, self._vouched = None, True
             if self.report.unknown_keys and self.report.known_since is None:
                 self.report.known_since = block.sealed_at
@@ -224,6 +229,18 @@ class Verifier:
             self._fault(Found(Fault.UNSEALED, event_id=first_id, more=more))
 
     # Checkpoints.
+
+    def _look_for_adoption(self, statements: Iterable[Signed]) -> None:
+        """Find out whether a key of ours has signed the last block that others have sealed."""
+        number = self._last_unknown
+        if number is None:
+            return
+        for each in statements:
+            told = each.statement
+            ours = told.block == number and told.key_id in self._keys.known
+            if ours and self._is_good(each) and self._heads[number] == (told.head, told.seq):
+                return
+        self._fault(Found(Fault.UNADOPTED, number))
 
     def _compare(self, statements: Iterable[Signed], where: str) -> None:
         first = self.report.first_seq or 1

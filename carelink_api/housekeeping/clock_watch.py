@@ -40,6 +40,14 @@ class ClockWatch:
             log.error("clock_off", seconds=round(self.off.total_seconds(), 1))
             self._said_at = now
 
+    def agreed(self, now: datetime) -> datetime:
+        """Return what it is by the clock that all housekeepers share: the database's, where ours
+        is off.
+        """
+        if self._last is None or self._last.is_tolerated:
+            return now
+        return now + (self._last.told - self._last.before)
+
     def earlier(self, now: datetime) -> datetime:
         """Return what it is by that of the two clocks which is behind."""
         if self._last is None or self._last.is_tolerated:

@@ -170,13 +170,14 @@ class Housekeeper:
     def _piece(self, sql: Sql, chore: Chore, turn: Turn, now: datetime) -> Done:
         if chore in BY_TIME and self._clocks.off is not None:
             return Done(succeeded=False)
+        shared = self._clocks.agreed(now)  # what two housekeepers compare
         if chore not in SHARED:
             began_at = clock.monotonic()
             done = self._chores[chore](sql, now)
             if done.succeeded and not done.more:
-                self._beat(sql, chore, now, clock.monotonic() - began_at)
+                self._beat(sql, chore, shared, clock.monotonic() - began_at)
             return done
-        ours = self._ledger.take(sql, chore, turn, now, hurried=chore in self._hurried)
+        ours = self._ledger.take(sql, chore, turn, shared, hurried=chore in self._hurried)
         if not ours and not (chore is Chore.COMPARE and self._publisher.must_compare):
             return Done()
         return self._shared_piece(sql, chore, now)
@@ -190,10 +191,11 @@ class Housekeeper:
             if not done.more:
                 sql.rollback()
                 seconds = clock.monotonic() - began_at
-                self._ledger.give_back(sql, chore, now, seconds, succeeded=done.succeeded)
+                shared = self._clocks.agreed(now)
+                self._ledger.give_back(sql, chore, shared, seconds, succeeded=done.succeeded)
         self._hurried -= {chore}
         if chore is Chore.COMPARE and done.succeeded and not done.more:
-            self._beat(sql, Chore.PUBLISH, now, 0.0)  # nothing is owed any more
+            self._beat(sql, Chore.PUBLISH, self._clocks.agreed(now), 0.0)
         return done
 
     def _beat(self, sql: Sql, chore: Chore, now: datetime, seconds: float) -> None:
@@ -237,9 +239,10 @@ class Housekeeper:
         self._comparison = None
 
     def _seal(self, sql: Sql, now: datetime) -> Done:
-        return Done(*self._sealer.seal(sql, now))
+        return Done(*self._sealer.seal(sql, self._clocks.agreed(now)))
 
     def _sign(self, sql: Sql, now: datetime) -> Done:
+        now = self._clocks.agreed(now)
         self._notary.round(sql, now)
         self._watchman.look(sql, now)
         return Done(succeeded=self._notary.is_told)
@@ -276,7 +279,7 @@ class Housekeeper:
         return Done(len(sids), more=max(len(sids), answers) == MAX_BATCH)
 
     def _verify(self, sql: Sql, now: datetime) -> Done:
-        events, more = self._nightly.go_on(sql, self._clocks.earlier(now))
+        events, more = self._nightly.go_on(sql, self._clocks.agreed(now))
         return Done(events, more, hurries=False)
 
     def _end_again(self, sql: Sql, now: datetime) -> None:

@@ -6,13 +6,17 @@ from pathlib import Path
 import click
 
 from .. import clock
+from ..audit.events import Event, Outcome
 from ..audit.faults import Report
 from ..audit.keys import AuditKeys
 from ..audit.nightly import keep_whole, read_outside
+from ..audit.record import record
+from ..audit.sealing import adopt, last_of_others
 from ..audit.unsealed import late_after
 from ..audit.verifying import Verifier, count_sealed
+from ..database import writing
 from ..extensions import db, settings
-from .output import CLI_ACTOR, CommandGroup, as_json_option, progress_bar, tell
+from .output import CLI_ACTOR, CommandGroup, as_json_option, ask, progress_bar, tell, yes_option
 
 audit = CommandGroup("audit", help="The audit trail.")
 
@@ -49,6 +53,34 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
     tell(_said(report), {"ok": report.ok, **_facts(report)}, as_json)
     if not report.ok:
         raise click.ClickException(f"The trail is not whole: {len(report.faults)} found.")
+
+
+@audit.command("adopt")
+@yes_option
+def adopt_blocks(yes: bool) -> None:
+    """After a change of keys whose old one is gone: vouch for the blocks that it has sealed."""
+    sql, keys = db.session(), AuditKeys.from_settings(settings())
+    last = last_of_others(sql, keys)
+    if last is None:
+        raise click.ClickException("No block before the present key's was sealed by another.")
+    sql.rollback()
+    ask(
+        f"Were the {last.number} blocks until {last.sealed_at:%Y-%m-%d %H:%M}Z sealed by a key of"
+        " yours? Their head must be what your records say of that time:"
+        f" {last.head.hex()}. Vouch for them?",
+        yes=yes,
+    )
+    with writing(sql):
+        adopt(sql, keys, last, clock.now())
+        record(
+            sql,
+            Event.AUDIT_ADOPTED,
+            now=clock.now(),
+            outcome=Outcome.ALERT,
+            actor=CLI_ACTOR,
+            through_block=last.number,
+        )
+    tell(f"Blocks 1 to {last.number} are vouched for.", {}, as_json=False)
 
 
 def _facts(report: Report) -> dict[str, object]:
