@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ARRIVED = "carelink.arrived"
 """In the WSGI environment: when the request arrived. Beside it stands its REQUEST_ID."""
+ROLE = "carelink.role"
+"""There, too: the user type of who asks, once it is known."""
 Headers = list[tuple[str, str]]
 Hook = Callable[[Response], Response]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
@@ -57,13 +59,21 @@ class Origin:
     request_id: str | None = None
     address: str | None = None
     route: str | None = None
+    role: str | None = None
 
 
 def origin() -> Origin:
     """Return the current request's origin; all None outside a request (CLI, housekeeper)."""
     if not has_request_context():
         return Origin()
-    return Origin(request.environ[REQUEST_ID], address(), route_template())
+    environ = request.environ
+    return Origin(environ[REQUEST_ID], address(), route_template(), environ.get(ROLE))
+
+
+def note_role(user_type: str) -> None:
+    """Let the events of this request say as what somebody acts; outside a request, nothing."""
+    if has_request_context():
+        request.environ[ROLE] = user_type
 
 
 def address() -> str | None:

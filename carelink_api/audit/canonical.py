@@ -17,6 +17,9 @@ _EVENT = b"carelink-audit-event-1\0"
 _ERASABLE = b"carelink-audit-erasable-1\0"
 _KEPT = ("id", "event", "outcome", "reason", "actor", "user_id", "sid", "jti", "request_id",
          "route")  # fmt: skip
+_LATER = ("role",)
+"""Columns that came later: spelled where they say something, so that older events verify as ever.
+No other event is spelled the same: a name that is missing says None and nothing else."""
 
 
 def canonical(value: Any) -> bytes:
@@ -60,6 +63,7 @@ def digest(row: Mapping[str, Any], patient_ids: Iterable[int]) -> bytes | None:
         "erasable": bytes(stands).hex(),
         "patients": sorted(patient_ids),
     }
+    spelled |= {name: row[name] for name in _LATER if row.get(name) is not None}
     return sha256(_EVENT + canonical(spelled)).digest()
 
 

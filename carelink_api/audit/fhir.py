@@ -123,6 +123,8 @@ def _agent(event: dict[str, Any]) -> dict[str, Any]:
     if kind == "user":
         who = {"identifier": {"system": f"{_SYSTEM}user", "value": number}}
     agent: dict[str, Any] = {"who": who, "requestor": True}
+    if role := event.get("role"):
+        agent["role"] = [{"coding": [{"system": f"{_SYSTEM}user-type", "code": role}]}]
     if event["address"]:
         agent["network"] = {"address": event["address"], "type": "2"}
     return agent

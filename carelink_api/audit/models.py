@@ -74,6 +74,8 @@ class AuditEvent(Base):
     request_id: Mapped[str | None] = mapped_column(String(64))
     address: Mapped[str | None] = mapped_column(String(45))
     route: Mapped[str | None] = mapped_column(String(100))
+    role: Mapped[str | None] = mapped_column(String(20))
+    """The user type, then, of who asked; None where no request of somebody known caused it."""
     detail: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     salt: Mapped[bytes | None] = mapped_column(LargeBinary(SALT_BYTES), default=new_salt)
     """Goes with what is erased."""

@@ -173,6 +173,7 @@ def event_values(
         "request_id": origin.request_id,
         "address": origin.address,
         "route": origin.route,
+        "role": origin.role,
         "detail": detail or None,
     }
 

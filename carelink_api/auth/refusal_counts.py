@@ -138,4 +138,4 @@ def _event(refused: Refused, minute: _Minute, now: datetime) -> dict[str, object
         since=minute.began_at.isoformat(timespec="seconds"),
         **({"limit": refused.limit} if refused.limit else {}),
     )
-    return values | {"address": refused.address, "route": refused.route}
+    return values | {"address": refused.address, "route": refused.route, "role": None}

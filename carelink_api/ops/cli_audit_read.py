@@ -37,8 +37,8 @@ from ..extensions import db, settings
 from .cli_audit import audit as audit  # the group, to which these are added
 from .output import CLI_ACTOR, as_json_option, printable, progress_bar, show, tell
 
-_COLUMNS = ["id", "recorded_at", "event", "outcome", "reason", "actor", "user_id", "patients",
-            "address", "retention_class", "kept_until"]  # fmt: skip
+_COLUMNS = ["id", "recorded_at", "event", "outcome", "reason", "actor", "role", "user_id",
+            "patients", "address", "retention_class", "kept_until"]  # fmt: skip
 _NOT_WHOLE = 3
 """How `export` ends where it was told to hand on what does not verify."""
 _REVIEW_COLUMNS = ["id", "reviewed_at", "reviewer", "since", "until", "scope", "events", "findings",

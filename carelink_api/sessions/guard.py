@@ -122,7 +122,7 @@ def _admit(*, user_caused: bool) -> None:
         raise TokenNotValid(reason)
     if parts.ring() is not ring:  # the look into SQL may have told that its key is gone
         parts.verify_access(token)
-    environ[CLAIMS] = found
+    environ[CLAIMS], environ[web.ROLE] = found, found.user_type
     background = environ.get(BACKGROUND_HEADER, "").strip() == "1"
     parts.activity.note(
         found.sid, found.generation, now.timestamp(), active=user_caused and not background

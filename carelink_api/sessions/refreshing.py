@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session as Sql
 
-from .. import metrics
+from .. import metrics, web
 from ..audit.events import Event, Outcome
 from ..audit.record import acting, event_values, record
 from ..config import Settings
@@ -112,6 +112,7 @@ def _attempt(
         if row is None or row.user.id != presented.user_id:
             verdict: Verdict = Refused(EndReason.REVOKED)
         else:
+            web.note_role(row.user.user_type)
             verdict = decide_rotation(row.lineage, presented.generation, now, _windows(settings))
             _measure_replay(row, presented, verdict, now)
             if isinstance(verdict, Rotate):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session as Sql
 from sqlalchemy.orm import lazyload
 from sqlalchemy.orm.attributes import set_committed_value
 
+from .. import web
 from ..accounts.models import Unit, User
 from ..audit.events import Event
 from ..audit.record import acting, record
@@ -51,6 +52,7 @@ def start_session(
     started = _new_session(user, profile, settings, device, duty, now)
     sql.add(started)
     sql.flush()
+    web.note_role(user.user_type)
     record(
         sql,
         Event.LOGIN_SUCCEEDED,

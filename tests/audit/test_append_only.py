@@ -113,7 +113,8 @@ OTHERS: list[dict[str, Any]] = [
     {"detail": {"basis": "unit"}}, {"detail": {"basis": "self", "why": "other"}},
     {"commitment": b"short"}, {"event": "x"}, {"user_id": 3}, {"outcome": "refused"},
     {"recorded_at": datetime(2026, 1, 1, tzinfo=UTC)}, {"reason": "x"}, {"actor": "cli"},
-    {"sid": "x"}, {"jti": "x"}, {"request_id": "x"}, {"route": "x"}, {"id": 9},
+    {"sid": "x"}, {"jti": "x"}, {"request_id": "x"}, {"route": "x"}, {"role": "x"},
+    {"id": 9},
 ]  # fmt: skip
 
 

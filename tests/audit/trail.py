@@ -51,7 +51,7 @@ class Trail:
             "id": number, "recorded_at": self.at, "event": "patient:read", "outcome": "success",
             "reason": "reason", "actor": f"user:{number % 5 + 1}", "user_id": number % 5 + 1,
             "sid": f"sid-{number}", "jti": f"jti-{number}", "request_id": f"request-{number}",
-            "address": "192.0.2.4", "route": "/api/patients/<id>/",
+            "address": "192.0.2.4", "route": "/api/patients/<id>/", "role": "nurse",
             "detail": {"basis": "unit", "why": f"because {number}", "weight": 2.0},
         }  # fmt: skip
 

@@ -57,6 +57,11 @@ class TrailEventSchema(ma.Schema):
         allow_none=True,
         metadata={"description": "`user:<id>`, `cli`, `housekeeper`; null for a stranger."},
     )
+    role = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The user type, then, of who asked."},
+    )
     user_id = ma.fields.Integer(required=True, allow_none=True)
     patients = ma.fields.List(
         ma.fields.Integer(), required=True, metadata={"description": "Whose data it was about."}
