@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as Sql
 from structlog.testing import capture_logs
@@ -55,6 +55,15 @@ def test_what_is_too_old_goes_and_the_rest_is_whole(trail: Trail, sql: Sql) -> N
     assert told.detail == {"events": 27, "through_seq": 27}
     trail.seal(at=clock.now())
     assert trail.faults() == []
+
+
+def test_a_block_that_bears_a_time_to_come_leaves_no_hole(trail: Trail, sql: Sql) -> None:
+    with Unguarded(sql):
+        later = clock.now() + timedelta(days=7)
+        sql.execute(update(AuditBlock).where(AuditBlock.number == 2).values(sealed_at=later))
+        sql.commit()
+    numbers = [row.number for row in Pruner(trail.keys, YEARS)._due(sql, clock.now())]
+    assert numbers == [1]
 
 
 def test_a_checkpoint_of_what_was_removed_cannot_be_made_up(trail: Trail, sql: Sql) -> None:
