@@ -48,7 +48,7 @@ def spread(latencies: list[float]) -> str:
     """Return p50 and p99."""
     if len(latencies) < 2:
         return "–"
-    cuts = quantiles(latencies, n=100)
+    cuts = quantiles(latencies, n=100, method="inclusive")
     return f"{cuts[49]:.1f} / {cuts[98]:.1f}"
 
 
