@@ -99,12 +99,12 @@ def main() -> None:
 
 
 def _measure_api(table: Table, name: str, server: ApiServer) -> None:
-    pairs = [_log_in(server, i) for i in range(CONNECTIONS)]
+    pairs = [log_in(server, i) for i in range(CONNECTIONS)]
     me = [get("/api/auth/me/", pair["access"]) for pair in pairs]
     with _logins_beside(server):
         _add(table, f"me on shift (SQL), beside 4 logins, {name}", _run(server, lambda i, _: me[i]))
     latest = [pair["refresh"] for pair in pairs]
-    _add(table, f"refresh, {name}", _run(server, _refreshing(latest)))
+    _add(table, f"refresh, {name}", _run(server, refreshing(latest)))
     _add(table, f"login, {name}", _run(server, lambda i, _: _login(i)))
     _add(table, f"logout, {name}", _run_logouts(server))
 
@@ -118,7 +118,7 @@ def _measure_guarded(
     path, what = {"redis": ("/redis", ", one GET"), "memory": ("/plain", "")}[check]
     env = environment(database, redis_url) | {"CARELINK_DENYLIST_CHECK": check}
     with SettledServer(env) as server:
-        access = [_log_in(server, i, "guarded")["access"] for i in range(CONNECTIONS)]
+        access = [log_in(server, i, "guarded")["access"] for i in range(CONNECTIONS)]
         me = [get("/api/auth/me/", token) for token in access]
         _run(server, lambda i, _: me[i], seconds=1.5)  # the first look is SQL's
         _add(table, f"bare route{what}", _run(bare, lambda i, _: get(path)))
@@ -127,7 +127,7 @@ def _measure_guarded(
 
 def _measure_lists(table: Table, name: str, server: ApiServer, database: str, ward_id: int) -> None:
     """Each list by turns with the bare one, so that both see the same weather."""
-    access = [_log_in(server, i)["access"] for i in range(CONNECTIONS)]
+    access = [log_in(server, i)["access"] for i in range(CONNECTIONS)]
     environment = {"BENCH_DATABASE": database, "BENCH_WARD_ID": str(ward_id)}
     with BareLists(environment) as bare:
         for what in ("patients", "appointments"):
@@ -144,7 +144,7 @@ def _body(server: ApiServer, path: str, token: str = "") -> bytes:
     return httpx.get(f"{server.url}{path}", headers=headers).raise_for_status().content
 
 
-def _refreshing(latest: list[str]) -> Callable[[int, bytes | None], bytes]:
+def refreshing(latest: list[str]) -> Callable[[int, bytes | None], bytes]:
     def following(i: int, body: bytes | None) -> bytes:
         if body is not None:
             latest[i] = json.loads(body).get("refresh", latest[i])
@@ -160,7 +160,7 @@ def _login(i: int) -> bytes:
 
 def _run_logouts(server: ApiServer) -> Measured:
     """Log in first, as many times as it takes; then only log out."""
-    kept = [[_log_in(server, i)["refresh"] for _ in range(LOGOUTS)] for i in range(CONNECTIONS)]
+    kept = [[log_in(server, i)["refresh"] for _ in range(LOGOUTS)] for i in range(CONNECTIONS)]
     waiting = [iter(tokens) for tokens in kept]
 
     def next_logout(i: int, _: bytes | None) -> bytes | None:
@@ -170,7 +170,7 @@ def _run_logouts(server: ApiServer) -> Measured:
     return _run(server, next_logout)
 
 
-def _log_in(server: ApiServer, i: int, who: str = "nurse") -> dict[str, str]:
+def log_in(server: ApiServer, i: int, who: str = "nurse") -> dict[str, str]:
     body = {"email": f"{who}{i}@ward.example", "password": PASSWORD}
     answer: dict[str, str] = httpx.post(f"{server.url}/api/auth/login/", json=body).json()
     return answer
@@ -182,7 +182,7 @@ def _logins_beside(server: ApiServer) -> Iterator[None]:
 
     def log_in_again(i: int) -> None:
         while not stopping.is_set():
-            _log_in(server, i)
+            log_in(server, i)
 
     others = range(CONNECTIONS, CONNECTIONS + LOGINS_BESIDE)
     threads = [threading.Thread(target=log_in_again, args=(i,)) for i in others]

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from carelink_api.database import BACKGROUND_NAME
-from tests.bench.__main__ import CONNECTIONS, _log_in, environment, prepare
+from tests.bench.__main__ import CONNECTIONS, environment, log_in, prepare
 from tests.bench.load import Connection, get, measure, post
 from tests.e2e.clients import _peers
 from tests.processes import wait_for
@@ -49,8 +49,8 @@ def main() -> None:
             }
             for name, fault in faults.items():
                 with SettledServer(env, workers=WORKERS) as server:
-                    pairs = [_log_in(server, i % CONNECTIONS, "guarded") for i in range(ENDINGS)]
-                    others = [_log_in(server, i, "guarded")["access"] for i in range(CONNECTIONS)]
+                    pairs = [log_in(server, i % CONNECTIONS, "guarded") for i in range(ENDINGS)]
+                    others = [log_in(server, i, "guarded")["access"] for i in range(CONNECTIONS)]
                     table.add_row(check, name, *_row(server, pairs, others, fault()))
     Console(width=110).print(table)
 

@@ -28,7 +28,7 @@ from carelink_api.sessions.denylist import Denylist, Entry
 from carelink_api.sessions.grants import new_sid
 from carelink_api.sessions.models import Session
 from carelink_api.sessions.reasons import EndReason
-from tests.bench.__main__ import CONNECTIONS, _log_in, environment, prepare
+from tests.bench.__main__ import CONNECTIONS, environment, log_in, prepare
 from tests.bench.load import Requests, get, measure
 from tests.servers import PostgresServer, SettledServer, ValkeyServer
 
@@ -62,7 +62,7 @@ def main() -> None:
         sids = _sessions(engine, PER_SECOND * SECONDS)
         env = environment(database, valkey.url) | {"CARELINK_DENYLIST_CHECK": "memory"}
         with SettledServer(env) as server:
-            tokens = [_log_in(server, i, "guarded")["access"] for i in range(ASKING)]
+            tokens = [log_in(server, i, "guarded")["access"] for i in range(ASKING)]
             ours, theirs = multiprocessing.Pipe()
             ended = multiprocessing.Value("q", 0)
             asking = multiprocessing.Process(target=_ask_on, args=(server, tokens, theirs))
