@@ -46,8 +46,18 @@ def commitment(row: Mapping[str, Any]) -> bytes:
 def digest(row: Mapping[str, Any], patient_ids: Iterable[int]) -> bytes | None:
     """Return the hash of every column of an event, and of whose data it was about.
 
-    None for a row that says that it was erased and was not: no hash could stand for it.
+    None for what no hash could stand for: a row that says that it was erased and was not, and what
+    no application of ours writes. Whoever seals goes on, and whoever verifies names it.
     """
+    if not isinstance(row["detail"], dict | None):
+        return None
+    try:
+        return _digest(row, patient_ids)
+    except TypeError:  # an integer beyond 64 bits, half of a surrogate pair
+        return None
+
+
+def _digest(row: Mapping[str, Any], patient_ids: Iterable[int]) -> bytes | None:
     detail = row["detail"]
     stands = row["commitment"]
     if stands is None:

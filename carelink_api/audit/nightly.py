@@ -62,10 +62,12 @@ class Nightly:
         last = run.go_on(clock.monotonic() + self._piece_seconds)
         sql.rollback()
         told = told_of(run.begun, run.report, last, now if run.is_over else None)
-        _keep(sql, self._keys, run.row_id, told)
+        events = run.report.events - before
+        if not _keep(sql, self._keys, run.row_id, told):
+            return events, True  # another has brought it to its end: the next piece begins anew
         if not run.is_over:
             self._run = run
-        return run.report.events - before, not run.is_over
+        return events, not run.is_over
 
     def _begin(self, sql: Sql, now: datetime) -> "_Run":
         known = _known(sql, self._keys)
@@ -171,11 +173,14 @@ def _known(sql: Sql, keys: AuditKeys) -> list[tuple[int, Pass]]:
         for row in sql.scalars(newest)
     ]
     sql.rollback()
-    return [
-        (number, each)
-        for number, each, seal in rows
-        if each.key_id == keys.current.id and keys.current.has_vouched(each, seal)
-    ]
+    return [(number, each) for number, each, seal in rows if _is_ours(keys, each, seal)]
+
+
+def _is_ours(keys: AuditKeys, told: Pass, seal: bytes) -> bool:
+    try:
+        return told.key_id == keys.current.id and keys.current.has_vouched(told, seal)
+    except TypeError:  # faults that have no spelling were written by somebody else
+        return False
 
 
 def _insert(sql: Sql, keys: AuditKeys, begun: Pass) -> int:
@@ -188,14 +193,18 @@ def _row(keys: AuditKeys, told: Pass) -> dict[str, Any]:
     return vars(told) | {"seal": keys.current.vouch(told)}
 
 
-def _keep(sql: Sql, keys: AuditKeys, row_id: int, told: Pass) -> None:
-    """Store how far it is; who brings it to its end leaves the event, once."""
+def _keep(sql: Sql, keys: AuditKeys, row_id: int, told: Pass) -> bool:
+    """Store how far it is; who brings it to its end leaves the event, once.
+
+    Return whether nobody else had brought it to its end.
+    """
     still = (AuditVerification.id == row_id, AuditVerification.finished_at.is_(None))
     change = update(AuditVerification).where(*still).values(_row(keys, told))
     with writing(sql):
         ours = sql.execute(change.returning(AuditVerification.id)).all()
         if ours and told.finished_at is not None:
             _record(sql, told, told.finished_at)
+    return bool(ours)
 
 
 def _record(sql: Sql, told: Pass, now: datetime) -> None:

@@ -99,6 +99,40 @@ def test_whoever_is_killed_is_gone_on_from(app: Flask, trail: Trail) -> None:
         assert [each["seq"] for each in after.faults] == [5]
 
 
+def test_whoever_finds_that_another_has_finished_begins_anew(app: Flask, trail: Trail) -> None:
+    now = clock.now()
+    with app.app_context():
+        stopped, other = nightly(trail), nightly(trail)
+        stopped.go_on(trail.sql, now)
+        while other.go_on(trail.sql, now + HOUR)[1]:
+            pass
+        more(trail, 5)
+        while stopped.go_on(trail.sql, now + DAY)[1]:
+            pass
+        assert told(newest(trail.sql)) == (False, 6, 0, True)
+        count = select(func.count()).select_from(AuditEvent)
+        assert trail.sql.scalar(count.where(AuditEvent.event == "audit:verified")) == 2
+
+
+@pytest.mark.parametrize("faults", ["[99999999999999999999999]", '["\\ud800"]', "null", "7"])
+def test_what_somebody_writes_among_verifications_keeps_nobody_from_verifying(
+    faults: str, app: Flask, trail: Trail
+) -> None:
+    columns = ("whole, actor, began_at, finished_at, through_block, last_seq, head, events, found,"
+               " key_id, seal")  # fmt: skip
+    with app.app_context():
+        whole_run(trail, clock.now())
+        copied = (
+            f"INSERT INTO audit_verifications (faults, {columns})"
+            f" SELECT CAST(CAST(:faults AS TEXT) AS JSON), {columns} FROM audit_verifications"
+        )
+        if trail.sql.get_bind().dialect.name == "sqlite":
+            copied = copied.replace("CAST(CAST(:faults AS TEXT) AS JSON)", ":faults")
+        trail.sql.execute(text(copied), {"faults": faults})
+        trail.sql.commit()
+        assert told(whole_run(trail, clock.now() + DAY))[2:] == (0, True)
+
+
 def test_what_has_found_something_is_followed_by_a_whole_one_until_all_is_well(
     app: Flask, trail: Trail
 ) -> None:

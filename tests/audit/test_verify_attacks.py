@@ -92,6 +92,20 @@ def test_a_forged_block_without_end_is_not_written_out(trail: Trail, ids: str, s
     assert ("block_altered", 31) in trail.faults()
 
 
+@pytest.mark.parametrize(
+    "detail", ["[1]", "7", '"why"', '{"a": 99999999999999999999999}', '{"a": "\\ud800"}']
+)
+def test_an_event_that_has_no_spelling_stops_neither_who_seals_nor_who_verifies(
+    detail: str, trail: Trail
+) -> None:
+    trail.attack(f"UPDATE audit_events SET detail = '{detail}' WHERE id = 15")
+    assert trail.faults() == [("altered", 15)]
+    trail.write(2)
+    trail.attack(f"UPDATE audit_events SET detail = '{detail}' WHERE id = 31")
+    assert trail.seal() == 2
+    assert trail.faults() == [("altered", 15), ("altered", 31)]
+
+
 def test_who_asks_for_something_cannot_spoil_a_log_of_checkpoints(trail: Trail) -> None:
     """`X-Request-ID: audit_checkpoint` stands in a line of the log for each request."""
     lines = trail.outside.read_text()
