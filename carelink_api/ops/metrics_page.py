@@ -22,7 +22,7 @@ from ..audit.erasing import erasures_since
 from ..audit.guards import missing_guards
 from ..audit.nightly import found_of_late, last_passes
 from ..audit.unsealed import oldest_unsealed
-from ..clinical.break_glass.of_unit import count_open
+from ..clinical.break_glass.of_unit import count_open, count_unreviewed_flagged
 from ..errors import NotFound
 from ..extensions import db, settings
 from ..housekeeping.ledger import intervals_of, oldest_unpublished
@@ -80,6 +80,11 @@ class _Stores(Collector):
         yield from housekeeping(self.sql)
         yield from audit_trail(self.sql)
         yield emergencies(self.sql)
+        yield GaugeMetricFamily(
+            "carelink_break_glass_flagged_unreviewed",
+            "Emergency accesses to one's own record, a colleague's or a VIP's without a review.",
+            count_unreviewed_flagged(self.sql),
+        )
         yield GaugeMetricFamily(
             "carelink_break_glass_reviews_overdue",
             "Emergency accesses whose review should have been made by now.",

@@ -10,7 +10,7 @@ from carelink_api import clock
 from carelink_api.clinical.break_glass.rules import Concern, concerns, concerns_of
 from tests.auth_helper import Account
 from tests.clinical.test_break_glass import PATH, opened
-from tests.clinical.test_break_glass_reviews import RATES, queue
+from tests.clinical.test_break_glass_reviews import RATES, judge, queue
 from tests.clinical.test_patients_read import events, ids, one
 from tests.clinical.ward import HOUR, Ward
 from tests.ops.commands import done, refused
@@ -160,3 +160,17 @@ def test_what_is_open_shows_in_the_metrics_by_unit_and_flag(
     for grant in grants:
         ward.call(doctor, "DELETE", f"{PATH}{grant}/")
     assert "carelink_break_glass_open{" not in ward.auth.client.get("/metrics").text
+
+
+def test_a_flagged_one_that_was_given_back_between_two_scrapes_waits_for_its_review_all_the_same(
+    ward: Ward, record: int, admin: Account, runner: FlaskCliRunner
+) -> None:
+    doctor, line = ward.doctor(), "carelink_break_glass_flagged_unreviewed {}.0"
+    opened(ward, doctor, ward.patient("B"))
+    done(runner, *MARK, "KH-1", "--vip")
+    assert line.format(0) in ward.auth.client.get("/metrics").text
+    grant = opened(ward, doctor, record)
+    ward.call(doctor, "DELETE", f"{PATH}{grant}/")
+    assert line.format(1) in ward.auth.client.get("/metrics").text
+    judge(ward, admin, grant)
+    assert line.format(0) in ward.auth.client.get("/metrics").text

@@ -195,7 +195,12 @@ def test_giving_back_what_has_run_out_or_lost_its_session_says_so(
     assert [each["end_reason"] for each in said] == ["session_ended", "ran_out"]
     assert said[1]["ended_at"] == said[1]["expires_at"]
     tidy(keeper)
-    assert [event.reason for event, _ in ends(sql)] == ["session_ended", "ran_out"]
+    told = [event for event, _ in ends(sql)]
+    assert [event.reason for event in told] == ["session_ended", "ran_out"]
+    really = [grant_of(sql, grant).ended_at for grant in (first, second)]
+    assert [(event.detail or {})["occurred_at"] for event in told] == [
+        moment(at) for at in really if at
+    ]
 
 
 def test_of_two_housekeepers_and_whoever_gives_back_at_once_one_notes_each_end(

@@ -41,11 +41,10 @@ def note_ends(sql: Sql, now: datetime) -> bool:
     return len(which) == MOST
 
 
-def settle(sql: Sql, grant: BreakGlassGrant, now: datetime) -> None:
-    """End a locked grant at whatever has ended it; where nothing has, its holder gives it back."""
+def end_or_give_back(sql: Sql, grant: BreakGlassGrant, now: datetime) -> tuple[datetime, GrantEnd]:
+    """Return when and how a locked grant has ended; where nothing has, its holder ends it now."""
     asked = _WITH_SESSION.where(BreakGlassGrant.id == grant.id)
-    at, reason = _end(sql.execute(asked).one(), now) or (now, GrantEnd.GIVEN_BACK)
-    grant.ended_at, grant.end_reason = at, reason
+    return _end(sql.execute(asked).one(), now) or (now, GrantEnd.GIVEN_BACK)
 
 
 def _note(sql: Sql, row: Row[*tuple[Any, ...]], now: datetime) -> None:

@@ -19,7 +19,7 @@ from ...sessions.claims import AccessClaims
 from ...shifts.service import on_shift
 from ..accessing import Access, accessing
 from ..paging import Page, read_page
-from .holding import holds
+from .holding import AWAITING, holds
 from .models import BreakGlassGrant
 from .rules import concerns_of
 from .service import Shown, shown
@@ -70,6 +70,12 @@ def count_open(sql: Sql, now: datetime) -> Sequence[OpenCount]:
         .group_by(Unit.name, grant.in_handoff, flagged)
     )
     return [OpenCount(*row) for row in sql.execute(counted)]
+
+
+def count_unreviewed_flagged(sql: Sql) -> int:
+    """Return how many flagged ones nobody has settled, open or not; for `/metrics`."""
+    flagged = select(func.count()).where(BreakGlassGrant.concerns.is_not(None), AWAITING)
+    return sql.execute(flagged).scalar_one()
 
 
 def _demand_charge(access: Access, unit_id: int) -> None:

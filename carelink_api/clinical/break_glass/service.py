@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
 
 from ...accounts import service as accounts
+from ...audit.canonical import moment
 from ...audit.events import Event, Outcome
 from ...auth.step_up import InsufficientUserAuthentication, Verified, is_fresh, verify_own_password
 from ...errors import CareLinkError, Forbidden, NotFound, TokenNotValid
@@ -20,10 +21,10 @@ from ..access import Tie, may_break_glass
 from ..accessing import Access, accessing
 from ..models import Patient
 from ..paging import Page, read_page
-from .ending import settle
+from .ending import end_or_give_back
 from .holding import holds
 from .models import BreakGlassGrant
-from .rules import REVIEW_DUE_AFTER, concerns, concerns_of
+from .rules import REVIEW_DUE_AFTER, GrantEnd, concerns, concerns_of
 
 Shown = dict[str, Any]
 
@@ -77,7 +78,9 @@ def give_back(sql: Sql, claims: AccessClaims, grant_id: int, *, now: datetime) -
             raise NotFound()
         access.is_repeated = grant.ended_at is not None
         if grant.ended_at is None:
-            settle(sql, grant, now)
+            grant.ended_at, grant.end_reason = at, how = end_or_give_back(sql, grant, now)
+            if how is not GrantEnd.GIVEN_BACK:
+                access.about(occurred_at=moment(at))
         access.showed([grant.patient_id], why=grant.end_reason, **_basis(grant))
         return shown(grant, is_open=False)
 
