@@ -113,7 +113,7 @@ def list_trail(sort: str, ascending: bool, limit: int, as_json: bool, **chosen: 
 def export(form: str, output: Path | None, despite_faults: bool, **chosen: Any) -> None:
     """Write events, the oldest first: a line each, or a line for each FHIR Bundle of 500.
 
-    Before that, what is exported is verified: the chain, and the blocks in which it stands.
+    Before that, what is exported is verified: the chain, and all events of the period.
     """
     sql = db.session()
     which, through = _filter(chosen), newest_id(sql)

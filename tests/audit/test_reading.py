@@ -159,13 +159,48 @@ def test_what_does_not_verify_is_not_handed_on_unless_somebody_wants_it_all_the_
     assert [(each["faults"], each["despite"]) for each in told] == [(1, False), (1, True)]
 
 
-def test_only_what_is_exported_is_looked_into(runner: FlaskCliRunner, trail: Trail) -> None:
-    since = trail.at
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "DELETE FROM audit_events WHERE id = 30",
+        "DELETE FROM audited_patients WHERE event_id = 30",
+        "UPDATE audit_events SET event = 'chart:read' WHERE id = 30",
+        "UPDATE audit_events SET recorded_at = '2020-01-01 00:00:00' WHERE id = 30",
+    ],
+)
+def test_what_was_taken_out_of_a_selection_keeps_it_from_being_exported(
+    attack: str, runner: FlaskCliRunner, trail: Trail
+) -> None:
+    trail._next_id = 30
+    trail.grow(1, 9)  # a block of its own, of which nothing is left to be taken
+    words = ["audit", "export", "--patient", "7", "--event", "patient:"]
+    words += ["--since", moment(trail.at - timedelta(minutes=5))]
+    assert runner.invoke(args=words).exit_code == 0
+    trail.attack(attack)
+    said = runner.invoke(args=words)
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "event 30" in said.stderr
+
+
+def test_only_the_period_that_is_exported_is_looked_into(
+    runner: FlaskCliRunner, trail: Trail
+) -> None:
+    first = trail.at
+    trail.at += timedelta(hours=3)
     trail.grow(10)
     trail.attack("UPDATE audit_events SET outcome = 'refused' WHERE id = 3")
-    assert runner.invoke(args=["audit", "export", "--since", moment(since)]).exit_code == 1
-    later = moment(since + timedelta(seconds=1))
+    later = moment(first + timedelta(hours=2))
     assert runner.invoke(args=["audit", "export", "--since", later]).exit_code == 0
+    assert runner.invoke(args=["audit", "export", "--since", moment(first)]).exit_code == 1
+    assert runner.invoke(args=["audit", "export", "--until", later]).exit_code == 1
+    trail.attack(
+        "UPDATE audit_events SET outcome = 'success' WHERE id = 3",
+        "UPDATE audit_events SET outcome = 'refused' WHERE id = (SELECT max(id) FROM audit_events"
+        " WHERE event = 'patient:read')",
+    )
+    assert runner.invoke(args=["audit", "export", "--since", later]).exit_code == 1
+    earlier = moment(first - timedelta(hours=2))
+    assert runner.invoke(args=["audit", "export", "--until", earlier]).exit_code == 0
 
 
 def test_listings_say_until_when_an_event_is_kept(
