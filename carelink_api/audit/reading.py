@@ -57,8 +57,9 @@ class Filter:
             found.append(EVENTS.c.id.in_(about))
         if self.event is not None:
             name = EVENTS.c.event
-            whole = not self.event.endswith(":")
-            found.append(name == self.event if whole else name.startswith(self.event))
+            begins = self.event.endswith(":")
+            matches = name.startswith(self.event, autoescape=True)
+            found.append(matches if begins else name == self.event)
         if self.outcome is not None:
             found.append(EVENTS.c.outcome == self.outcome)
         return found

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session as Sql
 
+from ..errors import ValidationFailed
 from .events import Event, Outcome
 from .models import AuditReview
 from .reading import Filter, count_events
@@ -31,8 +32,11 @@ def sign_off(
     """Store a review of the events that match, in the caller's transaction; return its id.
 
     The event that tells of it holds no word that somebody has typed; `who` is what it says of a
-    session, where there is one.
+    session, where there is one. Raises ValidationFailed for a period that is not over: nobody has
+    reviewed what nobody has done yet.
     """
+    if which.until is None or which.until > now:
+        raise ValidationFailed({"until": ["Is not over yet."]})
     events = count_events(sql, which)
     stored = insert(AuditReview).values(
         reviewed_at=now,

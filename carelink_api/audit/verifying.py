@@ -238,7 +238,7 @@ class Verifier:
         for each in statements:
             told = each.statement
             ours = told.block == number and told.key_id in self._keys.known
-            if ours and self._is_good(each) and self._heads[number] == (told.head, told.seq):
+            if ours and self._is_good(each) and self._heads.get(number) == (told.head, told.seq):
                 return
         self._fault(Found(Fault.UNADOPTED, number))
 

@@ -81,6 +81,18 @@ def test_a_change_of_keys_is_vouched_for_while_the_old_one_is_there(filed: Trail
     assert filed.faults(keys=AuditKeys(new, {new.id: new}), outside=False) == [("unadopted", None)]
 
 
+def test_an_adopted_block_that_is_gone_is_named(filed: Trail) -> None:
+    new = AuditKey(b"the key of the coming year, 32 b")
+    filed.write(3)
+    filed.seal(AuditKeys(new, {new.id: new} | filed.keys.known))
+    filed.attack(
+        "DELETE FROM audit_blocks WHERE number = 3",
+        "DELETE FROM audit_events WHERE id BETWEEN 21 AND 30",
+    )
+    found = names(filed, keys=AuditKeys(new, {new.id: new}), outside=False)
+    assert found >= {"block_missing", "unadopted"}
+
+
 def test_blocks_of_a_lost_key_are_adopted_by_somebody(
     filed: Trail, make_app: MakeApp, tmp_path: Path, sql: Sql
 ) -> None:

@@ -167,3 +167,16 @@ def test_operators_review_nothing(auth: Auth, noor: Reviewer, sql: Sql) -> None:
     assert noor.sign().status_code == 403
     reasons = [(each.reason, each.outcome) for each in told(sql, "operation:refused")]
     assert reasons == [("not_an_administrator", "refused")] * 2
+
+
+def test_only_what_has_been_is_signed_off_and_with_words(noor: Reviewer, sql: Sql) -> None:
+    ahead = moment(clock.now() + timedelta(minutes=10))
+    for body, field in (({"until": ahead}, "until"), ({"findings": "  "}, "findings")):
+        answer = noor.sign(**body)
+        assert (answer.status_code, list(answer.get_json()["errors"])) == (422, [field])
+    assert told(sql, "audit:reviewed") == []
+
+
+def test_no_letter_of_a_name_stands_for_any_other(noor: Reviewer) -> None:
+    assert noor.events(event="l_gin:")["total"] == 0
+    assert noor.events(event="login:")["total"] == 3

@@ -94,9 +94,11 @@ class TrailReviewArgs(_Period):
     password = own_password_field()
 
     @ma.validates_schema
-    def _demand_a_period(self, data: dict[str, Any], **_: Any) -> None:
+    def _demand_a_period_and_words(self, data: dict[str, Any], **_: Any) -> None:
         if data["until"] <= data["since"]:
             raise ma.ValidationError("Must be after since.", "until")
+        if not data["findings"].strip():
+            raise ma.ValidationError("Must say something.", "findings")
 
 
 class TrailReviewSchema(ma.Schema):

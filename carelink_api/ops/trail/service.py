@@ -74,7 +74,7 @@ def sign(
 ) -> Shown:
     """Sign a review off, by the name of who is logged in.
 
-    Raises Forbidden, InsufficientUserAuthentication, InvalidCredentials.
+    Raises Forbidden, InsufficientUserAuthentication, InvalidCredentials, ValidationFailed.
     """
     demand_administrator(sql, claims, now=now)
     demand_fresh_credential(sql, claims, password, now=now, purpose="audit_review")
