@@ -17,7 +17,7 @@ from ..errors import Conflict, Forbidden, NotFound, ValidationFailed
 from ..extensions import settings
 from ..shifts import roster
 from ..shifts.roster import Draft, Rostered
-from ..shifts.rules import Editor, Span, duty_faults, extension_faults, longest_duty
+from ..shifts.rules import Editor, Span, duty_faults, extension_faults, longest_new_duty
 from ..shifts.service import margins_of, shifts_around
 from ..versions import check_version
 from .ending import publish
@@ -168,7 +168,9 @@ def _judge_duty(sql: Sql, draft: Draft, before: list[Span], change: Change) -> d
         return {}
     if not change.editor.everywhere:
         raise ValidationFailed(faults)
-    return {"on_duty_hours": round(longest_duty(after, margins) / timedelta(hours=1), 1)}
+    return {
+        "on_duty_hours": round(longest_new_duty(before, after, margins) / timedelta(hours=1), 1)
+    }
 
 
 def _record_refusal(

@@ -103,19 +103,25 @@ def extension_faults(
 def duty_faults(
     before: Iterable[Span], after: Iterable[Span], margins: Margins
 ) -> dict[str, list[str]]:
-    """Return what is wrong with a person's shifts after a change, by field: a duty that is too
-    long, and longer than it was.
-    """
-    longest = longest_duty(after, margins)
-    if longest <= LONGEST_ON_DUTY or longest <= longest_duty(before, margins):
+    """Return what is wrong with a person's shifts after a change, by field."""
+    longest = longest_new_duty(before, after, margins)
+    if longest <= LONGEST_ON_DUTY:
         return {}
     hours = f"{longest / timedelta(hours=1):.1f}"
     return {"ends_at": [f"They would be on duty for {hours} hours in one stretch; 16 at most."]}
 
 
-def longest_duty(shifts: Iterable[Span], margins: Margins) -> timedelta:
-    """Return how long the longest stretch of these shifts lasts, margins left out."""
-    lengths = (_last(each).ends_at - each[0].starts_at for each in _stretches(shifts, margins))
+def longest_new_duty(before: Iterable[Span], after: Iterable[Span], margins: Margins) -> timedelta:
+    """Return how long the longest stretch lasts that is no part of one from before the change;
+    margins left out.
+    """
+    former = [_times(each) for each in _stretches(before, margins)]
+    now = [_times(each) for each in _stretches(after, margins)]
+    lengths = (
+        end - start
+        for start, end in now
+        if not any(began <= start and end <= ended for began, ended in former)
+    )
     return max(lengths, default=timedelta())
 
 
@@ -160,6 +166,10 @@ def _stretches(shifts: Iterable[Span], margins: Margins) -> list[list[Span]]:
         else:
             stretches.append([shift])
     return stretches
+
+
+def _times(stretch: Sequence[Span]) -> tuple[datetime, datetime]:
+    return stretch[0].starts_at, _last(stretch).ends_at
 
 
 def _last(stretch: Sequence[Span]) -> Span:

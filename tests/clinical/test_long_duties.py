@@ -70,6 +70,18 @@ def test_an_administrator_may_and_leaves_an_alert(
     assert event.detail["on_duty_hours"] == 24.0
 
 
+def test_one_that_is_too_long_is_no_leave_for_another(
+    app: Flask, auth: Auth, charge: Roster, nurse: Account, sql: Sql
+) -> None:
+    give_shift(app, nurse.id, -4 * HOUR, 16 * HOUR)
+    another = {"user_id": nurse.id, "unit_id": unit_id(app),
+               "starts_at": at(30 * HOUR), "ends_at": at(48 * HOUR)}  # fmt: skip
+    assert fault(charge.create(**another)) == ["ends_at"]
+    assert admin_roster(auth).create(**another).status_code == 201
+    [event] = events(sql, Event.SHIFT_CREATED)
+    assert (event.outcome, (event.detail or {})["on_duty_hours"]) == ("alert", 18.0)
+
+
 def test_a_duty_that_is_too_long_already_may_be_changed_otherwise_and_shortened(
     app: Flask, charge: Roster, nurse: Account
 ) -> None:

@@ -12,7 +12,7 @@ from carelink_api.shifts.rules import (
     duty_at,
     duty_faults,
     extension_faults,
-    longest_duty,
+    longest_new_duty,
     on_shift_at,
     shift_faults,
 )
@@ -136,7 +136,7 @@ def test_a_duty_lasts_from_the_first_start_to_the_last_end(
     spans: list[tuple[float, float]], hours: float
 ) -> None:
     shifts = [shift(number, *span) for number, span in enumerate(spans)]
-    assert longest_duty(shifts, HALF) == hours * HOUR
+    assert longest_new_duty([], shifts, HALF) == hours * HOUR
 
 
 def test_only_what_makes_a_duty_longer_than_it_may_be_and_was_is_at_fault() -> None:
