@@ -23,8 +23,9 @@ costs less than one that is told.
 """
 _NAMES = r"\w*(?:password|passwd|secret|secret_key)"
 _NAMED_SECRET = re.compile(
-    rf"""\b({_NAMES}['"]?\s*=\s*|{_NAMES}['"]\s*:\s*)"""
-    r"""('(?:[^'\\]|\\+[^\\]|'')*\\*(?:'|\Z)|"(?:[^"\\]|\\+[^\\])*\\*(?:"|\Z)|[^\s'"]\S*)""",
+    rf"""\b({_NAMES}['"]?\s*=\s*|{_NAMES}\\*['"]\s*:\s*)"""
+    r"""(b?\\*'(?:[^'\\]|\\+[^\\]|'')*\\*(?:'|\Z)|b?\\*"(?:[^"\\]|\\+[^\\])*\\*(?:"|\Z)"""
+    r"""|[^\s'"]\S*)""",
     re.IGNORECASE,
 )
 """As libpq (`password='it\\'s'`), a URL's query, or Python's way of showing a dict has it."""

@@ -156,6 +156,8 @@ DSN = f"host=db user=care password={CANARY}@/x dbname=care"
         (f"password = '{CANARY} it\\'s {CANARY}' dbname=x", "password = *** dbname=x"),
         (f"postgresql://db/care?user=a&password={CANARY}", "postgresql://db/care?user=a&password=***"),
         (repr({"user": "a", "password": f"{CANARY} x"}), "{'user': 'a', 'password': ***}"),
+        (repr({"password": f"a {CANARY}".encode()}), "{'password': ***}"),
+        (repr({"secret": f"it's {CANARY}".encode()}), "{'secret': ***}"),
         (f'PGPASSWORD="{CANARY}"', "PGPASSWORD=***"),
         (f"password='{CANARY}\\", "password=***"),
         (f"password='{CANARY} never ends", "password=***"),
