@@ -16,6 +16,7 @@ from webargs.flaskparser import FlaskParser
 
 from . import strict_json
 from .errors import MalformedBody, UnsupportedMediaType, ValidationFailed
+from .fields import QueryInteger
 from .service import Answer
 from .shaping import shape_of
 
@@ -197,5 +198,5 @@ def rfc3339(at: datetime) -> str:
 class PageArgs(ma.Schema):
     """Query of every list."""
 
-    page = ma.fields.Integer(load_default=1, validate=ma.validate.Range(1, 100_000))
-    page_size = ma.fields.Integer(load_default=50, validate=ma.validate.Range(1, 200))
+    page = QueryInteger(load_default=1, validate=ma.validate.Range(1, 100_000))
+    page_size = QueryInteger(load_default=50, validate=ma.validate.Range(1, 200))

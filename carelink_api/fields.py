@@ -45,9 +45,18 @@ class Id(ma.fields.Integer):
         return super()._deserialize(whole, *args, **kwargs)
 
 
-def query_id(description: str) -> ma.fields.Integer:
-    """Return the field of an id in a query, where everything is text."""
-    return ma.fields.Integer(
+class QueryInteger(ma.fields.Integer):
+    """A whole number in a query, where everything is text."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        # What a client writes for 7.0 is whole, too: JSON does not tell it from 7.
+        whole = value.removesuffix(".0") if isinstance(value, str) else value
+        return super()._deserialize(whole, *args, **kwargs)
+
+
+def query_id(description: str) -> QueryInteger:
+    """Return the field of an id in a query."""
+    return QueryInteger(
         validate=ma.validate.Range(1, MAX_ID), metadata={"description": description}
     )
 

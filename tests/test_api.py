@@ -115,3 +115,16 @@ def test_what_needs_a_token_says_so_in_the_document(client: FlaskClient) -> None
             open_to_all |= path.endswith(takes_another_token)
             needs_token = operations[method].get("security") == [{"accessToken": []}]
             assert needs_token is not open_to_all, (method, path)
+
+
+@pytest.mark.parametrize(("given", "read_as"), [("7", 7), ("7.0", 7)])
+def test_a_whole_number_in_a_query_may_be_written_as_json_writes_it(
+    given: str, read_as: int
+) -> None:
+    assert PageArgs().load({"page": given})["page"] == read_as
+
+
+@pytest.mark.parametrize("given", ["7.5", "7.00", ".0", "", "x.0", "1e1", "-1.0"])
+def test_nothing_else_in_a_query_is_a_page(given: str) -> None:
+    with pytest.raises(ma.ValidationError):
+        PageArgs().load({"page": given})

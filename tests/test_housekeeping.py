@@ -220,6 +220,29 @@ def test_one_chore_that_fails_keeps_the_others_from_nothing(
     assert (late(sql, now + 125 * SECOND)) == {Chore.SEAL}
 
 
+def test_a_fault_of_ours_in_one_chore_lets_nobody_s_session_go_on(
+    keeper: Housekeeper, app: Flask, sql: Sql, user_id: int
+) -> None:
+    """It is told with its trace, its chore is late soon, and the housekeeper lives."""
+
+    def broken(*_: object) -> None:
+        raise TypeError("what nobody has thought of")
+
+    for chore in (Chore.EXPIRE, Chore.VERIFY, Chore.SEAL):
+        keeper._chores[chore] = broken  # type: ignore[assignment]
+    (sid,) = insert_sessions(sql, user_id, 1, clock.now())
+    with capture_logs() as logs:
+        tidy(keeper)
+        del keeper._chores[Chore.EXPIRE]
+        keeper._chores[Chore.EXPIRE] = keeper._expire
+        done = tidy(keeper, clock.now() + timedelta(hours=13))
+    assert done.expired == 1
+    assert ending(sql, sid)[0] == "session_expired"
+    crashed = [line["chore"] for line in logs if line["event"] == "chore_crashed"]
+    assert {"expire", "verify", "seal"} == set(crashed)
+    assert late(sql, clock.now() + timedelta(hours=13)) >= {Chore.SEAL}
+
+
 def test_every_chore_has_its_row(sql: Sql) -> None:
     assert set(sql.scalars(select(ChoreRow.name))) == set(Chore)
 

@@ -147,6 +147,10 @@ class Housekeeper:
                     log.error("chore_failed", chore=str(chore), kind=type(error).__name__)
                     read_turns(sql)  # raises where it is the database that is away
                     failure = error
+                except Exception:  # a fault of ours: nobody's session must go on for it
+                    sql.rollback()
+                    log.exception("chore_crashed", chore=str(chore))
+                    done[chore] = Done(succeeded=False)  # soon it is late, which alerts
             sql.rollback()  # the reads' transaction
             if failure is not None:
                 raise failure

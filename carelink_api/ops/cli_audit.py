@@ -49,7 +49,8 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
             pass
     report = verifier.report
     report.faults += unread
-    keep_whole(sql, keys, report, last, CLI_ACTOR, began_at)
+    if last is None or last.key_id in keys.known:  # else the key is elsewhere, and no judge here
+        keep_whole(sql, keys, report, last, CLI_ACTOR, began_at)
     tell(_said(report), {"ok": report.ok, **_facts(report)}, as_json)
     if not report.ok:
         raise click.ClickException(f"The trail is not whole: {len(report.faults)} found.")

@@ -62,6 +62,7 @@ def test_the_trail_is_sealed_by_a_key_that_no_worker_has(
     assert "whole" in site.flask("audit", "verify", service="housekeeper")
     of_worker = site.attempt(*FLASK, "audit", "verify")
     assert (of_worker.returncode, "a key that is not here" in of_worker.stdout) == (1, True)
+    assert json.loads(site.flask("doctor", "--json"))["safe"] is True  # it was no judge
 
 
 def test_plain_http_is_sent_to_https_but_an_api_call_is_refused(site: Site) -> None:

@@ -5,7 +5,7 @@ import re
 import marshmallow as ma
 
 from ...api import PageArgs, Secret, Text, Time
-from ...fields import Id, query_id
+from ...fields import Id, QueryInteger, query_id
 from ..paging import PageSchema
 from ..patients.schemas import UnitSchema
 from .rules import OUTCOMES, RATE_DAYS, REASON_CODES, Concern, GrantEnd
@@ -145,7 +145,7 @@ class ReviewedGrantPageSchema(PageSchema):
 
 class RateArgs(PageArgs):
     by = ma.fields.String(load_default="user", validate=ma.validate.OneOf(["user", "unit"]))
-    days = ma.fields.Integer(load_default=RATE_DAYS, validate=ma.validate.Range(1, 366))
+    days = QueryInteger(load_default=RATE_DAYS, validate=ma.validate.Range(1, 366))
 
 
 class RateSchema(ma.Schema):

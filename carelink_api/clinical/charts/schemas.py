@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from ...api import PageArgs, Time
-from ...fields import query_id
+from ...fields import QueryInteger, query_id
 from ..access import Action, Tie
 from ..appointments.schemas import AppointmentSchema, PersonSchema
 from ..handoffs.schemas import HandoffSchema
@@ -55,7 +55,7 @@ class BoardPageSchema(PageSchema):
 
 
 class ChartArgs(ma.Schema):
-    hours = ma.fields.Integer(
+    hours = QueryInteger(
         load_default=24,
         validate=ma.validate.Range(1, LONGEST_TREND_HOURS),
         metadata={"description": "Of vital signs, back from now."},

@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from ...api import PageArgs, Text, Time
-from ...fields import Moment
+from ...fields import Moment, QueryInteger
 from ..appointments.schemas import PersonSchema
 from ..paging import PageSchema
 from .codes import VITAL_SIGNS, fault
@@ -43,7 +43,7 @@ class TrendArgs(ma.Schema):
     """Query of a trend: some hours up to a time."""
 
     code = _code(required=True)
-    hours = ma.fields.Integer(load_default=24, validate=ma.validate.Range(1, LONGEST_TREND_HOURS))
+    hours = QueryInteger(load_default=24, validate=ma.validate.Range(1, LONGEST_TREND_HOURS))
     until = Moment(description="The end of the span, RFC 3339 with an offset; now by default.")
 
 

@@ -5,7 +5,7 @@ import marshmallow as ma
 from ...api import Time
 from ...audit.events import Outcome
 from ...clinical.patients.schemas import UnitSchema
-from ...fields import query_id
+from ...fields import QueryInteger, query_id
 from .schemas import KnownUserSchema, TypeCountSchema, sid_field
 
 
@@ -81,11 +81,11 @@ class DenylistSchema(ma.Schema):
 
 
 class EventArgs(ma.Schema):
-    after = ma.fields.Integer(
+    after = QueryInteger(
         validate=ma.validate.Range(0, 2**53),
         metadata={"description": "The `next_after` of the answer before; without: the last hour."},
     )
-    limit = ma.fields.Integer(load_default=100, validate=ma.validate.Range(1, 200))
+    limit = QueryInteger(load_default=100, validate=ma.validate.Range(1, 200))
     kind = ma.fields.String(
         load_default="notable",
         validate=ma.validate.OneOf(["notable", "alerts", "all"]),
