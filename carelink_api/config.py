@@ -288,10 +288,8 @@ def _secrets_folder() -> Path | None:
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    known = {
-        name.upper()
-        for name in (*Settings.model_fields, *SessionProfiles.names("session_profiles"))
-    }
+    profiles = SessionProfiles.names("session_profiles")
+    known = {name.upper() for name in (*Settings.model_fields, *profiles)}
     seen: dict[str, str] = {}
     for name in names:
         upper = name.upper()

@@ -92,20 +92,13 @@ class Housekeeper:
         self._denylist = parts.denylist
         self._comparison: Comparison | None = None
         keys = AuditKeys.from_settings(self._settings)
+        file = self._settings.audit_checkpoint_file
+        late = late_after(self._settings.audit_seal_interval)
         self._sealer = Sealer(keys)
-        self._notary = Notary(
-            keys,
-            self._settings.audit_checkpoint_interval,
-            self._settings.audit_checkpoint_file,
-        )
+        self._notary = Notary(keys, self._settings.audit_checkpoint_interval, file)
         self._watchman = Watchman(ACTOR)
         self._clocks = ClockWatch()
-        self._nightly = Nightly(
-            keys,
-            ACTOR,
-            file=self._settings.audit_checkpoint_file,
-            late=late_after(self._settings.audit_seal_interval),
-        )
+        self._nightly = Nightly(keys, ACTOR, file=file, late=late)
         self._shipper = Shipper(
             self._settings.audit_ship_url, self._settings.audit_ship_token.get_secret_value()
         )
