@@ -170,15 +170,15 @@ class Service(Flask):
     def _find_hooks(self, blueprints: list[str]) -> _Hooks:
         inner, outer = [*blueprints, None], [None, *reversed(blueprints)]
 
-        def judge_values() -> None:
+        def preprocess_values() -> None:
             for name in outer:
                 for act in self.url_value_preprocessors.get(name, ()):
                     act(request.endpoint, request.view_args)
 
-        has_judges = any(self.url_value_preprocessors.values())
+        has_preprocessors = any(self.url_value_preprocessors.values())
         return _Hooks(
             before=(
-                *((judge_values,) if has_judges else ()),
+                *((preprocess_values,) if has_preprocessors else ()),
                 *(act for name in outer for act in self.before_request_funcs.get(name, ())),
             ),
             after=tuple(

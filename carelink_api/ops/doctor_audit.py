@@ -12,10 +12,10 @@ from ..audit.guards import missing_guards
 from ..audit.nightly import found_of_late, last_passes
 from ..audit.unsealed import late_after, oldest_unsealed
 from ..config import Settings
+from ..housekeeping.schedule import VERIFIED_WITHIN
 from .findings import Finding, fine, unsafe_in_production, warn
 
 ERASURES_NAMED_FOR = timedelta(days=30)
-VERIFIED_WITHIN = timedelta(hours=26)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ...audit.canonical import moment
 from ...audit.events import Event
 from ...audit.record import record
 from ...database import writing
+from ...housekeeping.expiring import ACTOR
 from ...sessions.models import Session
 from ..access import Tie
 from .holding import holds
@@ -17,7 +18,6 @@ from .models import BreakGlassGrant
 from .rules import GrantEnd, end_of
 
 MOST = 200
-ACTOR = "housekeeper"
 _WITH_SESSION = select(
     BreakGlassGrant, Session.ended_at, Session.refuse_from, Session.expires_at
 ).outerjoin(Session, Session.id == BreakGlassGrant.sid)

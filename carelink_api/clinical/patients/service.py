@@ -12,9 +12,9 @@ from ...audit.events import Event
 from ...errors import Conflict, ValidationFailed
 from ...idempotency.attempts import Attempt
 from ...sessions.claims import AccessClaims
+from .. import former
 from ..access import CARE_TEAM_TIES_AFTER, Action
 from ..accessing import Access, accessing
-from ..former import change_patient as keeping_former
 from ..models import CareTeamMember, Patient
 from ..owning import find_owner
 from .names import name_key, spelt
@@ -99,7 +99,7 @@ def change_patient(
     action = Action.OPEN if "unit_id" in body else Action.WRITE
     with accessing(sql, viewer, Event.PATIENT_CHANGED, now=now) as access:
         patient = access.chart(patient_id, action)
-        keeping_former(access, patient, version)
+        former.change_patient(access, patient, version)
         access.about(fields=sorted(body))
         if "name" in body:
             _rename(patient, body["name"])
@@ -126,7 +126,7 @@ def admit_patient(
     """
     with accessing(sql, viewer, Event.PATIENT_ADMITTED, now=now) as access:
         patient = access.chart(patient_id, Action.OPEN)
-        keeping_former(access, patient, version)
+        former.change_patient(access, patient, version)
         if patient.is_admitted:
             raise AlreadyAdmitted()
         _place(access, patient, body["unit_id"], body["bed"])
@@ -145,7 +145,7 @@ def discharge_patient(
     """
     with accessing(sql, viewer, Event.PATIENT_DISCHARGED, now=now) as access:
         patient = access.chart(patient_id, Action.OPEN)
-        keeping_former(access, patient, version)
+        former.change_patient(access, patient, version)
         _demand_stay(patient)
         patient.discharged_at = now
         later = case(
