@@ -5,7 +5,7 @@ somebody who has the keys and the whole database.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session as Sql
 from ..database import writing
 from .canonical import canonical, moment
 from .chain import GROWN, Statement
+from .faults import Fault, Found
 from .keys import AuditKeys
 from .models import AuditBlock, AuditCheckpoint
 
@@ -190,6 +191,19 @@ def read_lines(file: Path) -> Iterator[Signed]:
         for line in lines:
             if _MARK in line and line.endswith("}\n"):
                 yield _read(orjson.loads(line[line.index("{") :]))
+
+
+def read_outside(files: Iterable[Path]) -> tuple[list[Signed], list[Found]]:
+    """Return the checkpoints of these files, and what is wrong with the files."""
+    lines: list[Signed] = []
+    unread: list[Found] = []
+    for file in files:
+        try:
+            lines += list(read_lines(file))
+        except (OSError, ValueError) as fault:
+            more = f"{file}: {fault if isinstance(fault, ValueError) else fault.strerror}."
+            unread.append(Found(Fault.CHECKPOINTS_GONE, more=more))
+    return lines, unread
 
 
 def _read(told: dict[str, Any]) -> Signed:

@@ -3,7 +3,7 @@
 What was reached stands in the database after each piece, so that whoever is killed is gone on from.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session as Sql
 from .. import clock
 from ..database import writing
 from .chain import Block
-from .checkpoints import Signed, read_lines
+from .checkpoints import read_outside
 from .events import Event, Outcome
-from .faults import Fault, Found, Report
+from .faults import Report
 from .keys import AuditKeys
 from .models import AuditVerification
 from .passes import Pass, first_pass, next_pass
@@ -117,19 +117,6 @@ def told_of(begun: Pass, report: Report, last: Block | None, finished_at: dateti
         head = last.head()
         told = replace(told, through_block=last.number, last_seq=last.last_seq, head=head)
     return told.with_faults(report.faults)
-
-
-def read_outside(files: Iterable[Path]) -> tuple[list[Signed], list[Found]]:
-    """Return the checkpoints of these files, and what is wrong with the files."""
-    lines: list[Signed] = []
-    unread: list[Found] = []
-    for file in files:
-        try:
-            lines += list(read_lines(file))
-        except (OSError, ValueError) as fault:
-            more = f"{file}: {fault if isinstance(fault, ValueError) else fault.strerror}."
-            unread.append(Found(Fault.CHECKPOINTS_GONE, more=more))
-    return lines, unread
 
 
 def keep_whole(

@@ -23,14 +23,13 @@ from .events import Event
 from .faults import Fault
 from .keys import AuditKeys
 from .models import AuditBlock, AuditCheckpoint, AuditedPatient, AuditGap, AuditPurge
-from .record import record
+from .record import HOUSEKEEPER, record
 from .stored import BLOCKS, EVENTS, block_in
 from .thinning import Thinner
 from .verifying import Verifier
 
 log = structlog.get_logger(__name__)
 
-ACTOR = "housekeeper"
 BLOCKS_AT_ONCE = 5
 _DATED_WRONG = frozenset({Fault.INSERTED, Fault.ERASED_UNTOLD})
 """Doubts that removing an event does not make worse."""
@@ -65,7 +64,7 @@ class Pruner:
             for kind in RetentionClass
             if kept_for.get(kind, retention) < self._retention
         }
-        self._thinner = Thinner(keys, shorter, ACTOR)
+        self._thinner = Thinner(keys, shorter, HOUSEKEEPER)
 
     def prune(self, sql: Sql, now: datetime) -> Pruned:
         """Remove some of what is due. Raises SQLAlchemyError."""
@@ -129,7 +128,12 @@ class Pruner:
             self._forget(sql, last.number, max(end for _, end in ranges), now)
             store(sql, told, key.sign(told))
             record(
-                sql, Event.AUDIT_PRUNED, now=now, actor=ACTOR, events=count, through_seq=told.seq
+                sql,
+                Event.AUDIT_PRUNED,
+                now=now,
+                actor=HOUSEKEEPER,
+                events=count,
+                through_seq=told.seq,
             )
         log.info("audit_pruned", events=count, through_seq=told.seq)
         return count

@@ -178,6 +178,10 @@ def event_values(
     }
 
 
+HOUSEKEEPER = "housekeeper"
+"""How an event names what nobody but time has done."""
+
+
 def acting(user_id: int) -> str:
     """Return how an event names a user who acts."""
     return f"user:{user_id}"

@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session as Sql
 
+from ..audit.record import HOUSEKEEPER
 from ..config import Settings
 from ..database import writing
 from ..sessions.ending import MAX_BATCH, end_sessions, publish
@@ -14,7 +15,6 @@ from ..sessions.lifetimes import IDLE_NOTICE
 from ..sessions.models import Session
 from ..sessions.reasons import EndReason
 
-ACTOR = "housekeeper"
 EXTENSION = "carelink.also_expires"
 """Where an application keeps what else time ends, or a session's end: what a part above this one
 has to do, each a piece at a time, and whether there may be more."""
@@ -67,7 +67,7 @@ def _end_batches(
                 return
             # Asked again in the UPDATE: activity may have been written meanwhile.
             which = (Session.id.in_(sids), over)
-            entries = end_sessions(sql, *which, reason=reason, now=now, actor=ACTOR)
+            entries = end_sessions(sql, *which, reason=reason, now=now, actor=HOUSEKEEPER)
         publish([entry for entry in entries if entry.until > now])
         yield len(entries)
 
@@ -80,7 +80,7 @@ def end_forgotten(sql: Sql, sids: Sequence[str], now: datetime) -> int:
             Session.id.in_(sids),
             reason=EndReason.REVOKED,
             now=now,
-            actor=ACTOR,
+            actor=HOUSEKEEPER,
             why="Redis held it as ended, the database did not",
         )
     publish(entries)

@@ -25,6 +25,7 @@ from ..audit.guards import Watchman
 from ..audit.keys import AuditKeys
 from ..audit.nightly import Nightly
 from ..audit.pruning import Pruner
+from ..audit.record import HOUSEKEEPER
 from ..audit.sealing import Sealer
 from ..audit.shipping import BLOCKS_AT_ONCE, NotTaken, Shipper
 from ..audit.unsealed import late_after
@@ -37,7 +38,7 @@ from ..sessions.models import Session
 from ..sessions.publishing import Comparison, DenylistRefused, Publisher, forgotten_ends
 from ..sessions.runtime import Runtime
 from .clock_watch import ClockWatch
-from .expiring import ACTOR, end_forgotten, end_overdue, end_what_hangs_on_them
+from .expiring import end_forgotten, end_overdue, end_what_hangs_on_them
 from .ledger import Ledger, read_turns
 from .schedule import BY_TIME, SHARED, Chore, Turn
 
@@ -96,9 +97,9 @@ class Housekeeper:
         late = late_after(self._settings.audit_seal_interval)
         self._sealer = Sealer(keys)
         self._notary = Notary(keys, self._settings.audit_checkpoint_interval, file)
-        self._watchman = Watchman(ACTOR)
+        self._watchman = Watchman(HOUSEKEEPER)
         self._clocks = ClockWatch()
-        self._nightly = Nightly(keys, ACTOR, file=file, late=late)
+        self._nightly = Nightly(keys, HOUSEKEEPER, file=file, late=late)
         self._shipper = Shipper(
             self._settings.audit_ship_url, self._settings.audit_ship_token.get_secret_value()
         )

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from .. import clock
+from ..audit.checkpoints import read_outside
 from ..audit.events import Event, Outcome
 from ..audit.faults import Report
 from ..audit.keys import AuditKeys
-from ..audit.nightly import keep_whole, read_outside
+from ..audit.nightly import keep_whole
 from ..audit.record import record
 from ..audit.sealing import adopt, last_of_others
 from ..audit.unsealed import late_after

@@ -13,13 +13,13 @@ import orjson
 
 from .. import clock
 from ..accounts import service
+from ..audit.checkpoints import read_outside
 from ..audit.classes import Retention, class_of
 from ..audit.events import Event, Outcome
 from ..audit.excerpt import newest_id, verify_excerpt
 from ..audit.faults import Found
 from ..audit.fhir import bundle
 from ..audit.keys import AuditKeys
-from ..audit.nightly import read_outside
 from ..audit.reading import (
     SORTABLE,
     Filter,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, Table, func, select, update
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.orm import Session as Sql
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from .models import ChangeCounter, Session
 
@@ -22,18 +23,15 @@ CounterRow = Row[int, datetime | None, int]
 _Query = Select[str, datetime | None, str | None, int | None, datetime]
 _STREAMED = 1000
 _COUNTER = cast(Table, ChangeCounter.__table__)
-_TAKE_NUMBER = (
-    update(_COUNTER)
-    .where(_COUNTER.c.id == 1)
-    .values(value=_COUNTER.c.value + 1)
-    .returning(_COUNTER.c.value)
+_COUNT_CHANGE, _COUNT_KEY_CHANGE = (
+    update(_COUNTER).where(_COUNTER.c.id == 1).values({column: column + 1}).returning(column)
+    for column in (_COUNTER.c.value, _COUNTER.c.key_change)
 )
 
 
 def take_change_number(sql: Sql) -> int:
     """Take the next number. Do it before any session row is locked: its lock orders commits."""
-    number: int = sql.connection().execute(_TAKE_NUMBER).scalar_one()
-    return number
+    return _take(sql, _COUNT_CHANGE)
 
 
 def refuse_logins_before(sql: Sql, moment: datetime) -> None:
@@ -51,13 +49,12 @@ def refuse_logins_before(sql: Sql, moment: datetime) -> None:
 
 def take_key_change(sql: Sql) -> int:
     """Count a change of the keys. Do it before any of their rows is read: its lock orders them."""
-    taken = sql.execute(
-        update(ChangeCounter)
-        .where(ChangeCounter.id == 1)
-        .values(key_change=ChangeCounter.key_change + 1)
-        .returning(ChangeCounter.key_change)
-    )
-    return taken.scalar_one()
+    return _take(sql, _COUNT_KEY_CHANGE)
+
+
+def _take(sql: Sql, counted: ReturningUpdate[Any]) -> int:
+    number: int = sql.connection().execute(counted).scalar_one()
+    return number
 
 
 def read_counter(connection: Connection) -> CounterRow:

@@ -61,7 +61,7 @@ class Loaded:
 
 _UNREAD = ("device_name", "address", "latest_expires_at", "change_number")
 _LOAD = (
-    select(*(column for column in Session.__table__.columns if column.name not in _UNREAD),
+    select(*(column for column in SESSIONS.columns if column.name not in _UNREAD),
            User.email, User.name, User.user_type, User.disabled_at, User.password_changed_at,
            Unit.name.label("unit"))
     .join(User, Session.user_id == User.id)

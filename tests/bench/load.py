@@ -76,9 +76,9 @@ def measure(
     """Ask for `seconds`, or until no connection has a request left."""
     family = [psutil.Process(server_pid), *psutil.Process(server_pid).children(recursive=True)]
     clients = [Connection(port) for _ in range(connections)]
-    cpu_before, started = _cpu(family), time.perf_counter()
+    cpu_before, started = cpu_seconds(family), time.perf_counter()
     answers = list(_converse(clients, requests, until=started + seconds))
-    elapsed, cpu = time.perf_counter() - started, _cpu(family) - cpu_before
+    elapsed, cpu = time.perf_counter() - started, cpu_seconds(family) - cpu_before
     for client in clients:
         client.socket.close()
     cuts = quantiles((latency for _, latency in answers), n=100)
@@ -125,5 +125,6 @@ def post(path: str, body: str) -> bytes:
     ).encode()
 
 
-def _cpu(family: list[psutil.Process]) -> float:
+def cpu_seconds(family: Sequence[psutil.Process]) -> float:
+    """Return how much processor these have used so far."""
     return sum(sum(process.cpu_times()[:2]) for process in family)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.__main__ import CONNECTIONS, environment, log_in, prepare, refreshing
-from tests.bench.load import measure
+from tests.bench.load import cpu_seconds, measure
 from tests.processes import wait_for
 from tests.servers import ApiServer, HousekeeperServer, PostgresServer, ValkeyServer
 
@@ -55,9 +55,10 @@ def _round(
     """Return refreshes a second with and without it, what it sealed meanwhile, and its seconds."""
     os.kill(keeper.pid, signal.SIGCONT)
     wait_for(lambda: _count(sql, _SEALED) >= _count(sql, _EVENTS), "what was left to be sealed")
-    sealed, spent = _count(sql, _SEALED), _processor(keeper.pid)
+    busy = [psutil.Process(keeper.pid)]
+    sealed, spent = _count(sql, _SEALED), cpu_seconds(busy)
     with_it = _refreshes(server, latest)
-    sealed, spent = _count(sql, _SEALED) - sealed, _processor(keeper.pid) - spent
+    sealed, spent = _count(sql, _SEALED) - sealed, cpu_seconds(busy) - spent
     os.kill(keeper.pid, signal.SIGSTOP)
     try:
         without = _refreshes(server, latest)
@@ -80,11 +81,6 @@ def _count(sql: psycopg.Connection, query: str) -> int:
     row = sql.execute(query).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _processor(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
 
 
 if __name__ == "__main__":

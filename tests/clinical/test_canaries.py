@@ -2,13 +2,11 @@
 
 import io
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
-from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Sql
 
@@ -19,25 +17,12 @@ from tests.clinical.matrix import MATRIX
 from tests.clinical.test_matrix import ABOUT_PATIENTS, Live, fresh, path_of, people, strangers
 from tests.clinical.test_matrix import live as live  # a fixture
 from tests.clinical.ward import Ward
-from tests.conftest import MakeApp
+from tests.logged import app as app  # a fixture
+from tests.logged import stderr as stderr  # a fixture
 
 pytestmark = SQLITE
 CANARY = "canary7d2c"
 FREE_TEXT = f"{CANARY} sang twice"
-
-
-@pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
-
-
-@pytest.fixture
-def app(stderr: io.StringIO, make_app: MakeApp) -> Flask:
-    app = make_app(log_level="debug")
-    assert app.extensions["carelink"].pulse.beat()
-    return app
 
 
 def planted(body: Any) -> Iterator[Any]:

@@ -19,25 +19,13 @@ from carelink_api.extensions import db
 from tests.auth.helpers import SQLITE, Forger, claims_of, events
 from tests.auth_helper import Auth, bearer
 from tests.conftest import MakeApp
+from tests.logged import app as app  # a fixture
+from tests.logged import stderr as stderr  # a fixture
 
 CANARY = "canary5f1e"
 EMAIL = f"{CANARY}@ward.example"
 PASSWORD = f"{CANARY} sings in the coal mine"
 NEW = f"{CANARY} swims across the lake"
-
-
-@pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
-
-
-@pytest.fixture
-def app(stderr: io.StringIO, make_app: MakeApp) -> Flask:
-    app = make_app(log_level="debug")
-    assert app.extensions["carelink"].pulse.beat()
-    return app
 
 
 def lines(stderr: io.StringIO) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from sqlalchemy.orm import Session as Sql
 
 from ...audit.canonical import moment
 from ...audit.events import Event
-from ...audit.record import record
+from ...audit.record import HOUSEKEEPER, record
 from ...database import writing
-from ...housekeeping.expiring import ACTOR
 from ...sessions.models import Session
 from ..access import Tie
 from .holding import holds
@@ -58,7 +57,7 @@ def _note(sql: Sql, row: Row[*tuple[Any, ...]], now: datetime) -> None:
         Event.BREAK_GLASS_ENDED,
         now=now,
         reason=grant.end_reason,
-        actor=ACTOR,
+        actor=HOUSEKEEPER,
         user_id=grant.user_id,
         sid=grant.sid,
         patient_ids=[grant.patient_id],
